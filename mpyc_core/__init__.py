@@ -1,0 +1,1 @@
+"""Secret sharing, fixed point, comparison and encrypted training, in Python one can read."""
