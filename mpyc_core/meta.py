@@ -1,0 +1,54 @@
+"""What is public about a secret value: its shape, kind, ring and scale."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from .ring import Ring
+
+Kind = Literal["int", "fixed", "bit"]
+
+
+@dataclass(frozen=True)
+class Meta:
+    """The public description of a value; every party and the driver know it.
+
+    Parameters
+    ----------
+    shape : the logical shape of the tensor.
+    kind : "int" (ring elements as signed integers), "fixed" (two's-complement fixed point) or
+        "bit" (truth values, shared by XOR, stored packed).
+    ring : the ring of arithmetic shares; for bits, the ring they convert to.
+    f : fraction bits; 0 unless `kind` is "fixed".
+    label : opaque to everything below the grid; joined whenever values meet.
+    """
+
+    shape: tuple[int, ...]
+    kind: Kind
+    ring: Ring
+    f: int = 0
+    label: frozenset[str] = frozenset()
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def with_(self, **changes: Any) -> Meta:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
+
+    def __str__(self) -> str:
+        scale = f", {self.f} fraction bits" if self.kind == "fixed" else ""
+        return f"{self.kind} {self.shape} over {self.ring.name}{scale}"
+
+    def to_wire(self) -> list[Any]:
+        """Plain data, in a fixed order; also what programs are hashed by."""
+        return [list(self.shape), self.kind, self.ring.bits, self.f, sorted(self.label)]

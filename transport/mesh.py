@@ -1,0 +1,193 @@
+"""What a protocol sees of the network: rounds, tags, counters, and the `Mesh` between parties.
+
+A protocol is a generator that yields one `Round` per communication round: what it sends to whom,
+and what it expects from whom. It knows no sockets. A driver (lock step, threads or ZeroMQ) carries
+the round out and sends the received arrays back into the generator.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpyc_core.errors import FrameError, MpcError
+
+Array = NDArray[Any]
+Received = dict[int, list[Array]]
+T = TypeVar("T")
+Steps = Generator["Round", Received, T]
+"""A protocol operation: yields rounds, is sent what arrived, returns a `T`."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What one array of a message must look like; anything else is a `FrameError`."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, array: Array) -> Spec:
+        """The spec that `array` itself fulfils."""
+        return cls(array.dtype, array.shape)
+
+    def check(self, array: Array, peer: str, where: str) -> None:
+        """Raise `FrameError` naming the peer unless `array` has this dtype and shape."""
+        if array.dtype != self.dtype or array.shape != self.shape:
+            raise FrameError(
+                f"{peer} sent {array.dtype} {array.shape} in {where}, expected {self.dtype} "
+                f"{self.shape}; all parties must run the same program on the same shapes",
+                party=peer,
+            )
+
+
+@dataclass
+class Round:
+    """One communication round of one party: arrays to send and specs of those to receive."""
+
+    send: dict[int, list[Array]] = field(default_factory=dict)
+    recv: dict[int, list[Spec]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Tag:
+    """Where in the program a frame belongs. A frame with another tag is refused.
+
+    Parameters
+    ----------
+    op : sequence number of the operation in the session.
+    round : round within the operation.
+    chunk : part of a round that is sent in several frames.
+    digest : running hash of the program so far (16 bytes); differs when programs differ.
+    name : the operation's name, for counters and messages; not sent.
+    """
+
+    op: int
+    round: int
+    chunk: int = 0
+    digest: bytes = bytes(16)
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"operation {self.op} ({self.name or 'unnamed'}), round {self.round}"
+
+
+@dataclass
+class Tally:
+    """Traffic of one operation name at one party: calls, rounds, payload and header bytes sent."""
+
+    calls: int = 0
+    rounds: int = 0
+    payload: int = 0
+    headers: int = 0
+
+
+class Counters:
+    """Counts what a party really sends, by operation name.
+
+    A round counts once however many chunks it has. Payload bytes are the arrays' own bytes;
+    everything else that goes out (tags, shapes) counts as header bytes.
+    """
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, Tally] = defaultdict(Tally)
+        self._last: tuple[int, int] = (-1, -1)
+
+    def add(self, tag: Tag, payload: int, headers: int) -> None:
+        """Book one exchange."""
+        tally = self.by_name[tag.name]
+        if tag.op != self._last[0]:
+            tally.calls += 1
+        if (tag.op, tag.round) != self._last:
+            tally.rounds += 1
+            self._last = (tag.op, tag.round)
+        tally.payload += payload
+        tally.headers += headers
+
+    @property
+    def rounds(self) -> int:
+        """Rounds over all operations."""
+        return sum(t.rounds for t in self.by_name.values())
+
+    @property
+    def payload(self) -> int:
+        """Payload bytes sent over all operations."""
+        return sum(t.payload for t in self.by_name.values())
+
+    def snapshot(self) -> dict[str, dict[str, int]]:
+        """A plain copy: {name: {calls, rounds, payload, headers}}."""
+        return {name: dict(vars(tally)) for name, tally in self.by_name.items()}
+
+
+def payload_bytes(send: Mapping[int, Sequence[Array]]) -> int:
+    """Bytes of the arrays of one round."""
+    return sum(a.nbytes for arrays in send.values() for a in arrays)
+
+
+class Mesh(ABC):
+    """Authenticated channels between `n` named parties, seen from party `me`.
+
+    `exchange` is one round: everything is sent before anything is awaited, so parties never wait
+    for each other in a circle. Arrays given to `send` or `exchange` belong to the mesh until the
+    operation has ended; received arrays are read-only.
+    """
+
+    me: int
+    names: tuple[str, ...]
+    session: bytes
+    counters: Counters
+
+    @property
+    def n(self) -> int:
+        """Number of parties."""
+        return len(self.names)
+
+    @abstractmethod
+    def send(self, to: int, arrays: Sequence[Array], tag: Tag) -> None:
+        """Queue one frame for party `to`; does not block on the receiver."""
+
+    @abstractmethod
+    def recv(self, source: int, specs: Sequence[Spec], tag: Tag) -> list[Array]:
+        """Wait for the frame of `tag` from `source`.
+
+        Raises
+        ------
+        FrameError, ProgramMismatch, PeerTimeout, PeerGone : each names the peer; or the peer's own
+            error, when it aborted.
+        """
+
+    def exchange(self, tag: Tag, step: Round) -> Received:
+        """Carry out one round."""
+        for peer, arrays in step.send.items():
+            self.send(peer, arrays, tag)
+        return {peer: self.recv(peer, specs, tag) for peer, specs in step.recv.items()}
+
+    @abstractmethod
+    def abort(self, error: MpcError) -> None:
+        """Tell every peer that this party stops, and why; safe to call twice."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release sockets and threads; safe to call twice."""
+
+
+def drive(steps: Steps[T], mesh: Mesh, op: int, digest: bytes, name: str) -> T:
+    """Run one operation of one party to its end over a mesh."""
+    index = 0
+    try:
+        step = next(steps)
+        while True:
+            received = mesh.exchange(Tag(op, index, 0, digest, name), step)
+            index += 1
+            step = steps.send(received)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    finally:
+        steps.close()
