@@ -1,1 +1,1 @@
-""""""
+"""Compiled kernels: the loops that Numba turns into machine code."""

@@ -1,0 +1,132 @@
+"""Bits packed in 64-bit words, and the bit planes of ring elements.
+
+Bit i of a packed array is bit i mod 64 of word i // 64. Padding bits of the last word are zero.
+A plane holds one bit of every element, so that one word operation works on 64 elements.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mpyc_core.errors import EncodingError, ShapeMismatch
+
+Array = npt.NDArray[Any]
+Words = npt.NDArray[np.uint64]
+
+
+def words(n: int) -> int:
+    """Number of 64-bit words that hold `n` bits."""
+    return (n + 63) // 64
+
+
+def ones(n: int) -> Words:
+    """`n` ones, packed."""
+    mask = np.full(words(n), ~np.uint64(0))
+    if n % 64:
+        mask[-1] = np.uint64((1 << n % 64) - 1)
+    return mask
+
+
+def pack(b: npt.ArrayLike) -> Words:
+    """Pack bits.
+
+    Parameters
+    ----------
+    b : booleans or integers, of any shape, taken in C order; anything but zero is a one.
+
+    Returns
+    -------
+    Words
+        Shape (words(n),).
+    """
+    flat = np.asarray(b).reshape(-1)
+    out = np.zeros(words(flat.size), np.uint64)
+    packed = np.packbits(flat.astype(np.bool_), bitorder="little")
+    out.view(np.uint8)[: packed.size] = packed
+    return out
+
+
+def unpack(w: Words, n: int) -> npt.NDArray[np.uint8]:
+    """The first `n` bits of packed words, as 0 and 1, shape (n,).
+
+    Raises
+    ------
+    ShapeMismatch
+        `w` is not of shape (words(n),).
+    """
+    _check_words(w, (words(n),))
+    return np.unpackbits(np.ascontiguousarray(w).view(np.uint8), count=n, bitorder="little")
+
+
+def to_planes(x: Array, nbits: int) -> Words:
+    """Slice elements into bit planes.
+
+    Parameters
+    ----------
+    x : words of 32 or 64 bits, of any shape, taken in C order.
+    nbits : number of low bits to keep.
+
+    Returns
+    -------
+    Words
+        Shape (nbits, words(x.size)); plane i holds bit i of every element.
+
+    Raises
+    ------
+    EncodingError
+        `x` is not of 32-bit or 64-bit words, or `nbits` exceeds the word.
+    """
+    _check_element(x.dtype, nbits)
+    flat = np.ascontiguousarray(x).reshape(-1)
+    out = np.zeros((nbits, words(flat.size)), np.uint64)
+    for i in range(nbits):
+        out[i] = pack((flat >> flat.dtype.type(i)) & flat.dtype.type(1))
+    return out
+
+
+def from_planes(p: Words, n: int, dtype: npt.DTypeLike = np.uint64) -> Array:
+    """Assemble elements from bit planes; bits without a plane are zero.
+
+    Parameters
+    ----------
+    p : planes, shape (nbits, words(n)).
+    n : number of elements.
+    dtype : 32-bit or 64-bit unsigned words.
+
+    Returns
+    -------
+    Array
+        Shape (n,).
+
+    Raises
+    ------
+    EncodingError
+        `dtype` is not of 32-bit or 64-bit words, or there are more planes than bits.
+    ShapeMismatch
+        `p` is not of shape (nbits, words(n)).
+    """
+    dt = np.dtype(dtype)
+    nbits = p.shape[0] if p.ndim == 2 else 0
+    _check_words(p, (nbits, words(n)))
+    _check_element(dt, nbits)
+    out = np.zeros(n, dt)
+    for i in range(nbits):
+        out |= unpack(p[i], n).astype(dt) << dt.type(i)
+    return out
+
+
+def _check_words(w: Words, shape: tuple[int, ...]) -> None:
+    if w.dtype != np.uint64 or w.shape != shape:
+        raise ShapeMismatch(
+            f"expected packed bits of shape {shape}, dtype uint64, got {w.shape}, {w.dtype}"
+        )
+
+
+def _check_element(dtype: np.dtype[Any], nbits: int) -> None:
+    if dtype not in (np.dtype(np.uint32), np.dtype(np.uint64)):
+        raise EncodingError(f"expected 32-bit or 64-bit unsigned words, got dtype {dtype}")
+    if not 0 <= nbits <= 8 * dtype.itemsize:
+        raise EncodingError(f"expected 0 to {8 * dtype.itemsize} bit planes, got {nbits}")
