@@ -54,6 +54,10 @@ class Round:
     send: dict[int, list[Array]] = field(default_factory=dict)
     recv: dict[int, list[Spec]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for peer, arrays in self.send.items():
+            self.send[peer] = [np.asarray(a, order="C") for a in arrays]
+
 
 @dataclass(frozen=True)
 class Tag:

@@ -1,0 +1,46 @@
+"""Bilinear products over a ring: everything one multiplication protocol can do at once.
+
+A protocol multiplies components locally and communicates once per element of the *result*, so one
+protocol serves elementwise products, matrix products and convolutions with their gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mpyc_core.ring import Ring
+from mpyc_core.transport.mesh import Array
+
+Params = Mapping[str, Any]
+
+
+def _mul(ring: Ring, x: Array, y: Array, params: Params) -> Array:
+    return ring.mul(x, y)
+
+
+def _matmul(ring: Ring, x: Array, y: Array, params: Params) -> Array:
+    return ring.matmul(x, y)
+
+
+def _conv2d(ring: Ring, x: Array, w: Array, params: Params) -> Array:
+    return ring.conv2d(x, w, params["stride"], params["padding"])
+
+
+def _conv2d_grad_x(ring: Ring, g: Array, w: Array, params: Params) -> Array:
+    shape = tuple(params["shape"])
+    return ring.conv2d_grad_x(g, w, shape, params["stride"], params["padding"])
+
+
+def _conv2d_grad_w(ring: Ring, x: Array, g: Array, params: Params) -> Array:
+    shape = tuple(params["shape"])
+    return ring.conv2d_grad_w(x, g, shape, params["stride"], params["padding"])
+
+
+BILINEAR: dict[str, Callable[[Ring, Array, Array, Params], Array]] = {
+    "mul": _mul,
+    "matmul": _matmul,
+    "conv2d": _conv2d,
+    "conv2d_grad_x": _conv2d_grad_x,
+    "conv2d_grad_w": _conv2d_grad_w,
+}

@@ -1,0 +1,84 @@
+"""Masks: addressed, pairwise randomness that hides every message.
+
+Two parties that share a key compute the same block without a message. A mask is addressed by
+(key purpose, operation, buffer, index): nothing is consumed, so neither batching nor the order of
+execution can make two places use the same block. Taking one address twice raises.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from mpyc_core.prg import Stream, derive
+from mpyc_core.ring import Ring
+from mpyc_core.transport.mesh import Array
+
+Purpose = Literal["zero", "input", "truncate", "bits", "convert", "open"]
+
+
+class PairKeys:
+    """The streams that this party shares with one peer, one key per purpose.
+
+    Parameters
+    ----------
+    seed : 32 bytes that only the two holders know, fresh in this session.
+    session : the session id; keys of different sessions are unrelated.
+    holders : the two parties, in the order that both agree on.
+    """
+
+    def __init__(self, seed: bytes, session: bytes, holders: tuple[int, int]) -> None:
+        self._seed = seed
+        self._context = (session, *holders)
+        self._streams: dict[str, Stream] = {}
+
+    def stream(self, purpose: Purpose) -> Stream:
+        """The stream of one purpose; no two purposes share a key."""
+        if purpose not in self._streams:
+            self._streams[purpose] = Stream(derive(self._seed, *self._context, purpose))
+        return self._streams[purpose]
+
+    def __repr__(self) -> str:
+        return f"PairKeys(holders={self._context[1:]})"
+
+
+class Masks:
+    """The masks of one operation at one party.
+
+    Parameters
+    ----------
+    op : the operation's place in program order; no two operations of a session share it.
+    keys : by peer.
+    """
+
+    def __init__(self, op: int, keys: dict[int, PairKeys]) -> None:
+        self.op = op
+        self._keys = keys
+        self._taken: set[tuple[int, str, int]] = set()
+
+    def ring(self, peer: int, purpose: Purpose, buffer: int, ring: Ring, shape: Any) -> Array:
+        """Uniform ring elements known to this party and `peer` only."""
+        return self._take(peer, purpose, buffer, shape, ring.dtype)
+
+    def words(self, peer: int, purpose: Purpose, buffer: int, shape: Any) -> Array:
+        """Uniform packed bits known to this party and `peer` only."""
+        return self._take(peer, purpose, buffer, shape, np.dtype(np.uint64))
+
+    def small(
+        self, peer: int, purpose: Purpose, buffer: int, dtype: np.dtype[Any], shape: Any
+    ) -> Array:
+        """Uniform words of 8 to 64 bits known to this party and `peer` only."""
+        return self._take(peer, purpose, buffer, shape, dtype)
+
+    def _take(
+        self, peer: int, purpose: Purpose, buffer: int, shape: Any, dtype: np.dtype[Any]
+    ) -> Array:
+        address = (peer, purpose, buffer)
+        if address in self._taken:
+            raise RuntimeError(
+                f"mask {buffer} for {purpose!r} with party {peer} was taken twice in operation "
+                f"{self.op}; every element needs a mask of its own"
+            )
+        self._taken.add(address)
+        return self._keys[peer].stream(purpose).words(self.op, buffer, shape, dtype)

@@ -1,0 +1,238 @@
+"""The interface of a protocol: local operations here, interactive ones in each protocol's folder.
+
+All protocols so far share secrets linearly: a linear function of a secret is the same function of
+each component of its shares. So local operations are written once, in `Protocol`; a protocol says
+how a public value looks as a share (`embed`) and brings the interactive primitives. Operations
+built from primitives (division, softmax, sorting, ...) live in `mpyc_core.protocols.ops` and run
+on every protocol.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from mpyc_core.bits import ones, pack, unpack
+from mpyc_core.meta import Meta
+from mpyc_core.ring import Ring
+from mpyc_core.transport.mesh import Array, Steps
+
+from .bilinear import BILINEAR
+from .cost import Cost
+from .security import Security
+from .value import Public, Share, Value
+
+Rounding = Literal["stochastic", "exact", "local"]
+
+
+class Protocol(ABC):
+    """One party's side of a protocol.
+
+    Interactive primitives are generators (`Steps`) of rounds; `cost` declares what they send.
+
+    Parameters
+    ----------
+    me : index of this party.
+    n : number of parties.
+    """
+
+    name: ClassVar[str]
+    parties: ClassVar[str]
+    """Which numbers of parties the protocol runs with, in words."""
+
+    def __init__(self, me: int, n: int) -> None:
+        self.me = me
+        self.n = n
+        self._next_op = 0
+
+    @classmethod
+    @abstractmethod
+    def supports(cls, n: int) -> bool:
+        """Whether the protocol runs with `n` parties."""
+
+    @classmethod
+    @abstractmethod
+    def security(cls, n: int) -> Security:
+        """What the protocol guarantees with `n` parties."""
+
+    @abstractmethod
+    def setup(self, session: bytes) -> Steps[None]:
+        """Agree on the keys of a new session."""
+
+    def fresh_op(self) -> int:
+        """The next place in program order; every interactive primitive takes exactly one."""
+        self._next_op += 1
+        return self._next_op
+
+    # -- primitives -------------------------------------------------------------------------
+    @abstractmethod
+    def embed(self, x: Public) -> Share:
+        """A public value as a share, without a message."""
+
+    @abstractmethod
+    def input(self, owner: int, x: Array | None, meta: Meta) -> Steps[Share]:
+        """Share the owner's array (ring elements, or packed planes for bits)."""
+
+    @abstractmethod
+    def open(self, x: Share, to: int | None) -> Steps[Array | None]:
+        """Reconstruct at party `to`, or at every party when `to` is None."""
+
+    @abstractmethod
+    def product(
+        self, kind: str, x: Share, y: Share, meta: Meta, shift: int, params: Mapping[str, Any]
+    ) -> Steps[Share]:
+        """A bilinear product; drops `shift` fraction bits when that is not 0."""
+
+    @abstractmethod
+    def truncate(self, x: Share, shift: int) -> Steps[Share]:
+        """x / 2^shift, floor or floor + 1."""
+
+    @abstractmethod
+    def msb(self, x: Share, bits: int) -> Steps[Share]:
+        """The sign of x, which must lie in [-2^(bits-1), 2^(bits-1))."""
+
+    @abstractmethod
+    def is_zero(self, x: Share, bits: int) -> Steps[Share]:
+        """Whether x = 0 modulo 2^bits."""
+
+    @abstractmethod
+    def decompose(self, x: Share, bits: int) -> Steps[Share]:
+        """The low `bits` bits of x, one plane each."""
+
+    @abstractmethod
+    def and_(self, x: Share, y: Share) -> Steps[Share]:
+        """Bitwise AND of planes."""
+
+    @abstractmethod
+    def compose(self, b: Share, weights: Array, meta: Meta) -> Steps[Share]:
+        """sum_i weights[i] * plane_i as a number of the given meta."""
+
+    @abstractmethod
+    def select(self, b: Share, x: Share) -> Steps[Share]:
+        """b * x for one plane b and a number x of the same shape."""
+
+    @abstractmethod
+    def cost(self, primitive: str, op: int, **facts: Any) -> Cost:
+        """Declared cost of a primitive that runs as operation `op`."""
+
+    @classmethod
+    @abstractmethod
+    def deal(cls, x: Array, meta: Meta, n: int) -> list[tuple[Array, ...]]:
+        """Share a value outside the protocol, by a client: one tuple of components per party."""
+
+    @abstractmethod
+    def to_client(self, x: Share) -> Array:
+        """This party's part of an opening to a client, masked so that only the sum says x."""
+
+    @classmethod
+    @abstractmethod
+    def from_parties(cls, parts: Sequence[Array], meta: Meta) -> Array:
+        """Put together, at a client, what `to_client` of all parties gave."""
+
+    # -- composites that a protocol may do better -------------------------------------------
+    def relu(self, x: Share, bits: int) -> Steps[tuple[Share, Share]]:
+        """max(x, 0), and the bit x >= 0."""
+        negative = yield from self.msb(x, bits)
+        keep = self.not_(negative)
+        y = yield from self.select(keep, x)
+        return y, keep
+
+    # -- local operations -------------------------------------------------------------------
+    def linear(self, fn: Callable[..., Array], meta: Meta, *values: Value) -> Any:
+        """Apply a linear function to the components; public operands are embedded first.
+
+        All operands public gives a public result. Bits are linear over XOR on packed planes.
+        """
+        if all(isinstance(v, Public) for v in values):
+            return Public(meta, np.asarray(fn(*(v.value for v in values))))  # type: ignore[union-attr]
+        shares = [self.embed(v) if isinstance(v, Public) else v for v in values]
+        parts = zip(*(s.parts for s in shares), strict=True)
+        return Share(meta, tuple(np.asarray(fn(*group)) for group in parts))
+
+    def add(self, x: Value, y: Value) -> Any:
+        """x + y with broadcasting; scales must agree."""
+        return self.linear(x.meta.ring.add, _join(x, y), x, y)
+
+    def sub(self, x: Value, y: Value) -> Any:
+        """x - y with broadcasting; scales must agree."""
+        return self.linear(x.meta.ring.sub, _join(x, y), x, y)
+
+    def neg(self, x: Value) -> Any:
+        """-x."""
+        return self.linear(x.meta.ring.neg, x.meta, x)
+
+    def scale(self, x: Value, factor: Array | int, meta: Meta | None = None) -> Any:
+        """x times public ring elements, without a truncation."""
+        ring = x.meta.ring
+        c = np.asarray(factor if isinstance(factor, np.ndarray) else factor % (1 << ring.bits))
+        c = c.astype(ring.dtype)
+        if meta is None:
+            meta = x.meta.with_(shape=np.broadcast_shapes(x.meta.shape, c.shape))
+        return self.linear(lambda part: ring.mul(part, c), meta, x)
+
+    def constant(self, like: Meta, value: int, shape: tuple[int, ...] | None = None) -> Public:
+        """A public ring element of the kind and scale of `like` (not scaled by 2^f)."""
+        meta = like if shape is None else like.with_(shape=shape)
+        element = value % (1 << like.ring.bits)
+        return Public(meta, np.full(meta.shape, element, dtype=like.ring.dtype))
+
+    def product_public(
+        self, kind: str, x: Value, y: Value, meta: Meta, params: Mapping[str, Any]
+    ) -> Any:
+        """A bilinear product in which at least one operand is public; scales add."""
+        apply = BILINEAR[kind]
+        ring = meta.ring
+        if isinstance(y, Public):
+            return self.linear(lambda part: apply(ring, part, y.value, params), meta, x)
+        if not isinstance(x, Public):
+            raise TypeError("product_public needs a public operand; use product for two secrets")
+        return self.linear(lambda part: apply(ring, x.value, part, params), meta, y)
+
+    def reshape_like(self, fn: Callable[..., Array], meta: Meta, *values: Value) -> Any:
+        """Apply a function that only moves or repeats elements (reshape, index, concatenate)."""
+        if values[0].meta.kind != "bit":
+            return self.linear(lambda *parts: np.ascontiguousarray(fn(*parts)), meta, *values)
+        metas = [v.meta for v in values]
+
+        def on_planes(*parts: Array) -> Array:
+            arrays = [
+                unpack(part[0], m.size).reshape(m.shape)
+                for part, m in zip(parts, metas, strict=True)
+            ]
+            return pack(np.ascontiguousarray(fn(*arrays)))[None]
+
+        return self.linear(on_planes, meta, *values)
+
+    def xor(self, x: Value, y: Value) -> Any:
+        """Exclusive or of planes of one logical shape."""
+        return self.linear(np.bitwise_xor, x.meta, x, y)
+
+    def not_(self, x: Value) -> Any:
+        """Negation of planes."""
+        planes = x.value if isinstance(x, Public) else x.parts[0]
+        flip = np.broadcast_to(ones(x.meta.size), planes.shape)
+        return self.xor(x, Public(x.meta, flip))
+
+    def planes(self, x: Share, which: Any) -> Share:
+        """Some planes of a decomposed value (any NumPy index of the first axis)."""
+
+        def pick(part: Array) -> Array:
+            chosen = part[which]
+            return np.ascontiguousarray(chosen if chosen.ndim == 2 else chosen[None])
+
+        return Share(x.meta, tuple(pick(part) for part in x.parts))
+
+    def stack_planes(self, *values: Share) -> Share:
+        """Planes of several values of one logical shape, one after the other."""
+        parts = zip(*(v.parts for v in values), strict=True)
+        return Share(values[0].meta, tuple(np.concatenate(group) for group in parts))
+
+
+def _join(x: Value, y: Value) -> Meta:
+    shape = np.broadcast_shapes(x.meta.shape, y.meta.shape)
+    return x.meta.with_(shape=shape, label=x.meta.label | y.meta.label)
+
+
