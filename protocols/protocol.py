@@ -17,7 +17,6 @@ import numpy as np
 
 from mpyc_core.bits import ones, pack, unpack
 from mpyc_core.meta import Meta
-from mpyc_core.ring import Ring
 from mpyc_core.transport.mesh import Array, Steps
 
 from .bilinear import BILINEAR
@@ -91,6 +90,10 @@ class Protocol(ABC):
         """x / 2^shift, floor or floor + 1."""
 
     @abstractmethod
+    def truncate_local(self, x: Share, shift: int) -> Steps[Share]:
+        """x / 2^shift in fewer rounds; far wrong with probability about |x| / 2^(k-1)."""
+
+    @abstractmethod
     def msb(self, x: Share, bits: int) -> Steps[Share]:
         """The sign of x, which must lie in [-2^(bits-1), 2^(bits-1))."""
 
@@ -146,8 +149,11 @@ class Protocol(ABC):
 
         All operands public gives a public result. Bits are linear over XOR on packed planes.
         """
+        label = frozenset[str]().union(*(v.meta.label for v in values))
         if all(isinstance(v, Public) for v in values):
+            meta = meta.with_(public=True, label=label)
             return Public(meta, np.asarray(fn(*(v.value for v in values))))  # type: ignore[union-attr]
+        meta = meta.with_(public=False, label=label)
         shares = [self.embed(v) if isinstance(v, Public) else v for v in values]
         parts = zip(*(s.parts for s in shares), strict=True)
         return Share(meta, tuple(np.asarray(fn(*group)) for group in parts))
@@ -175,7 +181,7 @@ class Protocol(ABC):
 
     def constant(self, like: Meta, value: int, shape: tuple[int, ...] | None = None) -> Public:
         """A public ring element of the kind and scale of `like` (not scaled by 2^f)."""
-        meta = like if shape is None else like.with_(shape=shape)
+        meta = like.with_(public=True, shape=like.shape if shape is None else shape)
         element = value % (1 << like.ring.bits)
         return Public(meta, np.full(meta.shape, element, dtype=like.ring.dtype))
 
@@ -233,6 +239,4 @@ class Protocol(ABC):
 
 def _join(x: Value, y: Value) -> Meta:
     shape = np.broadcast_shapes(x.meta.shape, y.meta.shape)
-    return x.meta.with_(shape=shape, label=x.meta.label | y.meta.label)
-
-
+    return x.meta.with_(shape=shape)

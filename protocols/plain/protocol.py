@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ import numpy as np
 from mpyc_core.bits import pack, to_planes, unpack
 from mpyc_core.meta import Meta
 from mpyc_core.protocols.bilinear import BILINEAR
-from mpyc_core.protocols.cost import Cost, plane_bytes
+from mpyc_core.protocols.cost import Cost
 from mpyc_core.protocols.protocol import Protocol
 from mpyc_core.protocols.security import Security
 from mpyc_core.protocols.value import Public, Share, component_spec
@@ -68,6 +69,9 @@ class Plain(Protocol):
         return Share(x.meta, (x.meta.ring.rshift_arithmetic(x.parts[0], shift),))
         yield
 
+    def truncate_local(self, x: Share, shift: int) -> Steps[Share]:
+        return (yield from self.truncate(x, shift))
+
     def msb(self, x: Share, bits: int) -> Steps[Share]:
         self.fresh_op()
         top = x.meta.ring.rshift_logical(x.parts[0], bits - 1) & x.meta.ring.dtype.type(1)
@@ -110,7 +114,9 @@ class Plain(Protocol):
         if primitive != "input":
             return Cost.free(self.n)
         meta, owner = facts["meta"], facts["owner"]
-        bytes_each = plane_bytes(1, meta.size) if meta.kind == "bit" else meta.size * meta.ring.bytes
+        bytes_each = (
+            plane_bytes(1, meta.size) if meta.kind == "bit" else meta.size * meta.ring.bytes
+        )
         sent = [bytes_each * (self.n - 1) if p == owner else 0 for p in range(self.n)]
         return Cost(1, tuple(sent))
 
@@ -124,4 +130,3 @@ class Plain(Protocol):
     @classmethod
     def from_parties(cls, parts: Sequence[Array], meta: Meta) -> Array:
         return parts[0]
-

@@ -17,6 +17,10 @@ so that work and bytes even out.
 References: [AFLNO16] for sharing and products, [MR18] for the use of the two known components.
 """
 
+from mpyc_core.protocols.registry import register_protocol
+
 from .protocol import Replicated
+
+register_protocol(Replicated)
 
 __all__ = ["Replicated"]

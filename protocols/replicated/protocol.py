@@ -89,6 +89,9 @@ class Replicated(Protocol):
     def truncate(self, x: Share, shift: int) -> Steps[Share]:
         return (yield from truncate.truncate(self._turn(), x, shift))
 
+    def truncate_local(self, x: Share, shift: int) -> Steps[Share]:
+        return (yield from truncate.truncate_local(self._turn(), x, shift))
+
     def msb(self, x: Share, bits: int) -> Steps[Share]:
         return (yield from carry.msb(self._turn(), x, bits))
 
@@ -123,6 +126,8 @@ class Replicated(Protocol):
                 return truncate.truncate_cost(meta, facts["shift"], first, fused=True)
             case "truncate":
                 return truncate.truncate_cost(meta, facts["shift"], first, fused=False)
+            case "truncate_local":
+                return truncate.truncate_local_cost(meta, first)
             case "msb":
                 return carry.msb_cost(meta, facts["bits"], first)
             case "relu":

@@ -87,6 +87,37 @@ def truncate(turn: Turn, x: Share, shift: int) -> Steps[Share]:
     return (yield from _role2(turn, None, meta, shift))
 
 
+def truncate_local(turn: Turn, x: Share, shift: int) -> Steps[Share]:
+    """Shift both numbers of a local split and hope that their sum did not wrap.
+
+    Protocol    x = a + B, a = s01 + s02 at role 0, B = s12; [x / 2^f] = (a >> f) + (B >> f) with
+                arithmetic shifts; role 0 shares its part with one message
+    Cost        1 round, one ring element from role 0
+    Error       floor or floor - 1 or floor + 1, but wrong by 2^(k-f) with probability about
+                |x| / 2^(k-1): only on request by name
+    Security    role 0's part is hidden from role 2 by a block of R_01
+    Reference   [MZ17, theorem 1]
+    """
+    ring, meta = x.meta.ring, x.meta
+    mine, known = x.parts
+    if turn.role == 0:
+        s01 = turn.pad(1, "truncate", OUT, ring, meta.shape)
+        part = ring.sub(ring.rshift_arithmetic(ring.add(mine, known), shift), s01)
+        yield Round(send=turn.to(r2=[part]))  # hidden by s01 = R_01, unknown to role 2
+        return Share(meta, (s01, part))
+    if turn.role == 1:
+        yield Round()
+        s01 = turn.pad(0, "truncate", OUT, ring, meta.shape)
+        return Share(meta, (ring.rshift_arithmetic(mine, shift), s01))
+    received = yield Round(recv=turn.due(r0=[Spec(ring.dtype, meta.shape)]))
+    return Share(meta, (turn.came(received, 0)[0], ring.rshift_arithmetic(known, shift)))
+
+
+def truncate_local_cost(meta: Meta, first: int) -> Cost:
+    """One ring element from role 0."""
+    return Cost.by_role(1, (meta.size * meta.ring.bytes, 0, 0), first)
+
+
 def _role0(turn: Turn, own: Array, whole: Array | None, meta: Meta, shift: int) -> Steps[Share]:
     ring, word = meta.ring, short_word(shift)
     short, full = Spec(word, meta.shape), Spec(ring.dtype, meta.shape)

@@ -1,0 +1,16 @@
+"""Operations on values, written once for every protocol.
+
+infer.py        shape, ring and scale rules
+structure.py    reshape, index, concatenate, sum: linear, local
+arithmetic.py   add, multiply, matrix product, convolution, change of scale
+compare.py      sign, order and equality
+choose.py       selection, ReLU, maximum, absolute value
+order.py        max, argmax and sort along an axis
+bitwise.py      logic on bits, bit operations on integers
+approx.py       exp, log, reciprocal, square roots, sigmoid, tanh, with domain and error
+losses.py       softmax, cross-entropy, logistic loss
+"""
+
+from . import arithmetic, choose, compare, convolution, structure
+
+__all__ = ["arithmetic", "choose", "compare", "convolution", "structure"]
