@@ -24,7 +24,7 @@ Array = npt.NDArray[Any]
 
 KEY_BYTES = 16
 _ZEROS = bytes(1 << 16)
-_WORDS = {np.dtype("<u4"), np.dtype("<u8"), np.dtype("u1")}
+_WORDS = {np.dtype("<u4"), np.dtype("<u8"), np.dtype("<u2"), np.dtype("u1")}
 
 
 class Stream:
@@ -68,7 +68,7 @@ class Stream:
         op_id : place of the operation in program order, below 2^48.
         buffer_id : which of the operation's buffers, below 2^16.
         shape : shape of the result; its words have consecutive indices.
-        dtype : unsigned words of 8, 32 or 64 bits.
+        dtype : unsigned words of 8, 16, 32 or 64 bits.
 
         Raises
         ------
@@ -91,7 +91,7 @@ class Stream:
             )
         if out.dtype not in _WORDS or not (out.flags.c_contiguous and out.flags.writeable):
             raise ConfigError(
-                "expected a writeable C-contiguous array of unsigned 8, 32 or 64-bit words, "
+                "expected a writeable C-contiguous array of unsigned 8, 16, 32 or 64-bit words, "
                 f"got dtype {out.dtype}"
             )
         if out.size == 0:

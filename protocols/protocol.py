@@ -66,6 +66,11 @@ class Protocol(ABC):
         self._next_op += 1
         return self._next_op
 
+    @property
+    def position(self) -> int:
+        """How many interactive primitives ran so far."""
+        return self._next_op
+
     # -- primitives -------------------------------------------------------------------------
     @abstractmethod
     def embed(self, x: Public) -> Share:

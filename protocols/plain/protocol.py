@@ -114,10 +114,9 @@ class Plain(Protocol):
         if primitive != "input":
             return Cost.free(self.n)
         meta, owner = facts["meta"], facts["owner"]
-        bytes_each = (
-            plane_bytes(1, meta.size) if meta.kind == "bit" else meta.size * meta.ring.bytes
-        )
-        sent = [bytes_each * (self.n - 1) if p == owner else 0 for p in range(self.n)]
+        spec = component_spec(meta)
+        size = math.prod(spec.shape) * spec.dtype.itemsize
+        sent = [size * (self.n - 1) if p == owner else 0 for p in range(self.n)]
         return Cost(1, tuple(sent))
 
     @classmethod

@@ -1,0 +1,271 @@
+"""The boundary between tensors and protocols: `execute(op, inputs, params) -> refs`.
+
+A backend is what a secret tensor talks to: a `Party` inside a program, a `Session` that drives
+remote parties, or a `Simulation` of all parties in this process. Everything above (autograd,
+layers, training loops) is written once against this class.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mpyc_core import fixed
+from mpyc_core.bits import pack, unpack
+from mpyc_core.errors import ConfigError, EncodingError, ShapeMismatch, ShareError
+from mpyc_core.meta import Meta
+from mpyc_core.ring import Ring
+from mpyc_core.ring import ring as ring_of
+from mpyc_core.transport.mesh import Array
+
+from .command import Command, Operand
+from .registry import get_op, get_protocol
+from .security import Security
+from .value import Public
+
+
+class Ref:
+    """A handle on a value that the parties hold; dropping it frees the value at every party."""
+
+    __slots__ = ("__weakref__", "backend", "id", "meta")
+
+    def __init__(self, backend: Backend, key: int, meta: Meta) -> None:
+        self.backend = backend
+        self.id = key
+        self.meta = meta
+        weakref.finalize(self, backend.dropped.append, key)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """An entry in the list of what was opened.
+
+    Parameters
+    ----------
+    what : the value's public description.
+    to : the party that learned it; "all parties", or "the driver".
+    why : the caller's words.
+    where : the line that opened it.
+    """
+
+    what: str
+    to: str
+    why: str
+    where: str
+
+
+Wrap = Callable[[Ref], Any]
+
+
+def caller() -> str:
+    """file:line of the innermost frame outside this library."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("mpyc_core."):
+        if frame.f_globals["__name__"].startswith("mpyc_core.examples"):
+            break
+        frame = frame.f_back  # type: ignore[assignment]
+    return "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+class Backend(ABC):
+    """What programs and notebooks call, however the parties run.
+
+    Parameters
+    ----------
+    names : the parties, in order.
+    protocol : name of a registered protocol.
+    ring : bits of the ring of numbers.
+    f : fraction bits of fixed point; None takes the ring's default.
+    wrap : makes what the user holds (a secret tensor) from a `Ref`.
+    """
+
+    def __init__(
+        self, names: Sequence[str], protocol: str, ring: int, f: int | None, wrap: Wrap
+    ) -> None:
+        if len(set(names)) != len(names):
+            raise ConfigError(f"party names must differ, got {list(names)}")
+        self.names = tuple(names)
+        self.protocol = get_protocol(protocol, len(names))
+        self.ring: Ring = ring_of(ring)
+        self.f = fixed.default_f(self.ring) if f is None else f
+        self.wrap = wrap
+        self.dropped: deque[int] = deque()
+        self._ids = 0
+        self._openings: list[Opening] = []
+
+    # -- what each kind of backend brings -----------------------------------------------------
+    @abstractmethod
+    def submit(self, command: Command) -> None:
+        """Run a command at every party, or send it on its way."""
+
+    @abstractmethod
+    def share(self, x: ArrayLike | None, *, owner: str | None = None, f: int | None = None) -> Any:
+        """Turn an array into a secret; floats become fixed point, bools bits."""
+
+    @abstractmethod
+    def input(self, name: str, *, owner: str, shape: Sequence[int | None] | None = None) -> Any:
+        """A secret from what the owner's party offered under `name`."""
+
+    @abstractmethod
+    def open(self, ref: Ref, to: int | None) -> Array | None:
+        """The opened ring array, where this backend may see it."""
+
+    @abstractmethod
+    def cost(self) -> dict[str, Any]:
+        """What was communicated so far: rounds and bytes, by party and operation."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the session."""
+
+    # -- shared ---------------------------------------------------------------------------------
+    @property
+    def security(self) -> Security:
+        """What this session guarantees, and what it rests on."""
+        return self.protocol.security(len(self.names))
+
+    def execute(
+        self, op: str, inputs: Sequence[Ref | Public], params: Mapping[str, Any] | None = None
+    ) -> list[Ref]:
+        """Run one registered operation; its results' metas are known at once.
+
+        Raises
+        ------
+        ShareError : the operands do not fit; nothing was sent and the session stays as it was.
+        """
+        params = dict(params or {})
+        metas = [x.meta for x in inputs]
+        outputs = get_op(op).metas(metas, params)
+        refs = [self.new_ref(meta) for meta in outputs]
+        command = Command(
+            op, self._operands(inputs), tuple(ref.id for ref in refs), params, caller()
+        )
+        self.submit(command)
+        return refs
+
+    def execute_many(
+        self, calls: Sequence[tuple[str, Sequence[Ref | Public], Mapping[str, Any]]]
+    ) -> list[list[Ref]]:
+        """Run independent operations; parties may let them share rounds."""
+        return [self.execute(*call) for call in calls]
+
+    def _operands(self, inputs: Sequence[Ref | Public]) -> tuple[Operand, ...]:
+        for x in inputs:
+            if isinstance(x, Ref) and x.backend is not self:
+                raise ShareError(
+                    "an operand belongs to another session; use values of one session, or open it "
+                    "there and share it here"
+                )
+        return tuple(x.id if isinstance(x, Ref) else x for x in inputs)
+
+    def new_ref(self, meta: Meta) -> Ref:
+        """A handle with the next id."""
+        self._ids += 1
+        return Ref(self, self._ids, meta)
+
+    def reveal(self, ref: Ref, *, to: str | None = None, why: str = "") -> Any:
+        """Open a value and write it into the list of openings.
+
+        Returns
+        -------
+        The decoded array where the caller is to see it, None elsewhere.
+        """
+        target = None if to is None else self.index(to)
+        entry = Opening(str(ref.meta), to or self.audience, why, caller())
+        opened = self.open(ref, target)
+        self._openings.append(entry)
+        return None if opened is None else decode(opened, ref.meta)
+
+    audience = "all parties"
+    """Who learns a value that is revealed without `to`."""
+
+    def openings(self) -> list[Opening]:
+        """Everything that was opened, in order."""
+        return list(self._openings)
+
+    def index(self, name: str) -> int:
+        """The position of a party, or ConfigError with the names there are."""
+        if name not in self.names:
+            raise ConfigError(f"no party {name!r}; there are: {', '.join(self.names)}")
+        return self.names.index(name)
+
+    def constant(self, x: ArrayLike, like: Meta, *, factor: bool = False) -> Public:
+        """A public operand, encoded to go with a secret of meta `like`.
+
+        Floats beside fixed point take its scale; as a `factor`, small ones get more fraction bits,
+        so that they keep about `like.f` significant bits.
+        """
+        array = np.asarray(x)
+        if array.dtype == bool:
+            if like.kind == "bit":
+                return encode(array, like.ring, 0)
+            array = array.astype(np.int64)
+        if like.kind == "int" and not np.issubdtype(array.dtype, np.integer):
+            if factor or array.dtype.kind != "f":
+                return encode(array, like.ring, self.f)
+            raise ShareError(
+                "a float beside secret integers; use .to_fixed() on the tensor or round the number"
+            )
+        if np.issubdtype(array.dtype, np.integer):
+            return encode(array, like.ring, 0)
+        f = like.f
+        if factor:
+            largest = float(np.max(np.abs(array), initial=0.0))
+            f += _spare_bits(largest, min(14, like.ring.bits - 2 - 2 * like.f))
+        return encode(array, like.ring, f)
+
+
+def _spare_bits(largest: float, limit: int) -> int:
+    """How many more fraction bits a factor below 1 can have."""
+    if not 0 < largest < 1:
+        return 0
+    return max(0, min(limit, int(-np.floor(np.log2(largest))) - 1))
+
+
+def encode(x: ArrayLike, ring: Ring, f: int) -> Public:
+    """A NumPy array as a public value: bools are bits, integers integers, floats fixed point.
+
+    Raises
+    ------
+    EncodingError : NaN, infinity, complex, text or objects.
+    EncodingOverflow : outside the range of ring and scale.
+    """
+    array = np.asarray(x)
+    if array.dtype == bool:
+        return Public(Meta(array.shape, "bit", ring, public=True), pack(array)[None])
+    if np.issubdtype(array.dtype, np.integer):
+        return Public(Meta(array.shape, "int", ring, public=True), ring.from_int(array))
+    if np.issubdtype(array.dtype, np.floating):
+        meta = Meta(array.shape, "fixed", ring, f, public=True)
+        return Public(meta, fixed.encode(array, ring, f))
+    raise EncodingError(
+        f"expected integers, floats or bools, got {array.dtype}; convert the data first"
+    )
+
+
+def decode(x: Array, meta: Meta) -> Array:
+    """What the components of an opened value mean: int64, float64 or bool."""
+    if meta.kind == "bit":
+        return unpack(x[0], meta.size).reshape(meta.shape).astype(bool)
+    if meta.kind == "int":
+        return np.asarray(meta.ring.to_int(x))
+    return np.asarray(fixed.decode(x, meta.ring, meta.f))
+
+
+def check_shape(meta: Meta, expected: Sequence[int | None] | None, what: str) -> None:
+    """The announced shape fits what the caller expects; None stands for any length."""
+    if expected is None:
+        return
+    fits = len(expected) == meta.ndim and all(
+        want is None or want == got for want, got in zip(expected, meta.shape, strict=False)
+    )
+    if not fits:
+        raise ShapeMismatch(f"{what} has shape {meta.shape}, expected {tuple(expected)}")

@@ -1,0 +1,153 @@
+"""One party's machine: it stores values and runs commands on its protocol."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from mpyc_core.errors import MpcError, ShapeMismatch, ShareError
+from mpyc_core.meta import MAX_NDIM, Meta
+from mpyc_core.ring import ring
+from mpyc_core.transport.mesh import Array, Round, Spec, Steps
+
+from .command import Command, ProgramHash
+from .protocol import Protocol
+from .registry import get_op
+from .value import Public, Share, Value, component_spec
+
+KINDS = ("int", "fixed", "bit")
+
+
+class Evaluator:
+    """Values by id, the program's hash, and the generator of every command.
+
+    Nothing here communicates: `start` gives a generator of rounds, which a driver carries out.
+    """
+
+    def __init__(self, protocol: Protocol) -> None:
+        self.protocol = protocol
+        self.program = ProgramHash()
+        self.values: dict[int, Value] = {}
+
+    def start(self, command: Command, data: Array | None = None) -> Steps[Any]:
+        """Check a command, add it to the program's hash, and give its rounds.
+
+        Parameters
+        ----------
+        command : what to do.
+        data : the owner's private ring array, for `input`; never part of the command.
+
+        Raises
+        ------
+        ShareError : unknown ids, or operands that the operation refuses.
+        """
+        operands = [self._operand(x) for x in command.inputs]
+        self.program.update(command, [v.meta for v in operands])
+        special = {"input": self._input, "open": self._open, "announce": self._announce}
+        if command.op in special:
+            return special[command.op](command, operands, data)
+        return self._operate(command, operands)
+
+    def _operand(self, x: int | Public) -> Value:
+        if isinstance(x, Public):
+            spec = component_spec(x.meta)
+            if (x.value.dtype, x.value.shape) != (spec.dtype, spec.shape):
+                raise ShapeMismatch(f"a constant is {x.value.shape}, its description {spec.shape}")
+            return x
+        if x not in self.values:
+            raise ShareError(f"no value with id {x}; it was freed, or made in another session")
+        return self.values[x]
+
+    def _operate(self, command: Command, operands: list[Value]) -> Steps[None]:
+        op = get_op(command.op)
+        expected = op.metas([v.meta for v in operands], command.params)
+        if len(expected) != len(command.outputs):
+            raise ShareError(
+                f"{command.op} has {len(expected)} results, the command names "
+                f"{len(command.outputs)} ids"
+            )
+        with np.errstate(over="ignore"):
+            if inspect.isgeneratorfunction(op.body):
+                if not any(isinstance(v, Share) for v in operands):
+                    operands = [self.protocol.embed(v) for v in operands]  # type: ignore[arg-type]
+                found = yield from op.body(self.protocol, *operands, **command.params)
+            else:
+                found = op.body(self.protocol, *operands, **command.params)
+        results = found if isinstance(found, tuple) else (found,)
+        for key, value, meta in zip(command.outputs, results, expected, strict=True):
+            self.values[key] = _described(value, meta, command.op)
+
+    def _input(self, command: Command, operands: list[Value], data: Array | None) -> Steps[None]:
+        owner, meta = int(command.params["owner"]), command.params["meta"]
+        mine = data if owner == self.protocol.me else None
+        if owner == self.protocol.me and mine is None:
+            raise ShareError(f"the owner of this input is {owner}, but it brought no data")
+        if mine is not None and Spec.of(mine) != component_spec(meta):
+            raise ShapeMismatch(f"the owner's data is {mine.shape}, announced was {meta.shape}")
+        share = yield from self.protocol.input(owner, mine, meta)
+        self.values[command.outputs[0]] = share
+
+    def _open(
+        self, command: Command, operands: list[Value], _: Array | None
+    ) -> Steps[Array | None]:
+        (x,) = operands
+        to = command.params["to"]
+        if isinstance(x, Public):
+            return x.value if to is None or to == self.protocol.me else None
+        with np.errstate(over="ignore"):
+            return (yield from self.protocol.open(x, None if to is None else int(to)))
+
+    def _announce(self, command: Command, _: list[Value], data: Array | None) -> Steps[Meta]:
+        """The owner tells every party what it is about to share: kind, scale and shape."""
+        owner, me = int(command.params["owner"]), self.protocol.me
+        if me == owner:
+            if data is None:
+                raise ShareError("the owner announced an input without data")
+            peers = [p for p in range(self.protocol.n) if p != me]
+            yield Round(send={p: [data] for p in peers})  # public facts, no mask needed
+            return decode_meta(data)
+        received = yield Round(recv={owner: [Spec(np.dtype(np.uint64), (MAX_NDIM + 4,))]})
+        return decode_meta(received[owner][0])
+
+    def put(self, key: int, meta: Meta, parts: tuple[Array, ...]) -> None:
+        """Store a share that a client dealt, after checking its components."""
+        spec = component_spec(meta)
+        for part in parts:
+            if Spec.of(part) != spec:
+                raise ShapeMismatch(f"a dealt component is {part.shape}, expected {spec.shape}")
+        self.values[key] = Share(meta, parts)
+
+    def free(self, keys: Iterable[int]) -> None:
+        """Forget values."""
+        for key in keys:
+            self.values.pop(key, None)
+
+    def erase(self) -> None:
+        """Forget everything."""
+        self.values.clear()
+
+
+def _described(value: Value, meta: Meta, op: str) -> Value:
+    """The result under its inferred meta; a disagreement is a defect of the operation."""
+    if value.meta.shape != meta.shape or (value.meta.kind, value.meta.f) != (meta.kind, meta.f):
+        raise MpcError(f"operation {op!r} inferred {meta} but made {value.meta}; please report it")
+    if isinstance(value, Public):
+        return Public(meta.with_(public=True), value.value)
+    return Share(meta.with_(public=False), value.parts)
+
+
+def encode_meta(meta: Meta) -> Array:
+    """A meta as MAX_NDIM + 4 words: kind, ring, scale, number of axes, lengths."""
+    facts = [KINDS.index(meta.kind), meta.ring.bits, meta.f, meta.ndim, *meta.shape]
+    return np.array(facts + [0] * (MAX_NDIM - meta.ndim), np.uint64)
+
+
+def decode_meta(words: Array) -> Meta:
+    """The meta of `encode_meta`, checked: it came from a peer."""
+    kind, bits, f, ndim, *shape = (int(w) for w in words)
+    if kind >= len(KINDS) or ndim > MAX_NDIM or f >= bits:
+        raise ShareError(f"an owner announced an impossible value: {[kind, bits, f, ndim]}")
+    return Meta(tuple(shape[:ndim]), KINDS[kind], ring(bits), f)  # type: ignore[arg-type]

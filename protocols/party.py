@@ -1,0 +1,135 @@
+"""`Party`: one party of a program that every party runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mpyc_core.errors import ConfigError, RequestDenied
+from mpyc_core.meta import Meta
+from mpyc_core.transport.mesh import Array, Mesh, drive
+
+from .backend import Backend, Ref, Wrap, check_shape, encode
+from .command import Command
+from .evaluator import Evaluator, encode_meta
+
+OnOpen = Callable[[Meta, str], bool]
+"""Asked before anything is opened, with its meta and who is to learn it."""
+
+
+class Party(Backend):
+    """A party inside a program: operations run at once, over this party's mesh.
+
+    Parameters
+    ----------
+    mesh : connected channels to the other parties.
+    on_open : this party's word on every opening; None allows, because whoever runs a program has
+        read it.
+    """
+
+    def __init__(
+        self,
+        mesh: Mesh,
+        *,
+        protocol: str,
+        ring: int = 64,
+        f: int | None = None,
+        wrap: Wrap,
+        on_open: OnOpen | None = None,
+    ) -> None:
+        super().__init__(mesh.names, protocol, ring, f, wrap)
+        self.mesh = mesh
+        self.me = mesh.me
+        self.name = mesh.names[mesh.me]
+        self.on_open = on_open
+        self.evaluator = Evaluator(self.protocol(mesh.me, mesh.n))
+        self._offers: dict[str, Array] = {}
+        self._sequence = 0
+        self._drive(self.evaluator.protocol.setup(mesh.session), "setup")
+
+    def _drive(self, steps: Any, name: str) -> Any:
+        self._sequence += 1
+        return drive(steps, self.mesh, self._sequence, self.evaluator.program.digest, name)
+
+    def run(self, command: Command, data: Array | None = None) -> Any:
+        """Run one command to its end."""
+        steps = self.evaluator.start(command, data)
+        return self._drive(steps, command.op)
+
+    def submit(self, command: Command) -> None:
+        while self.dropped:
+            self.evaluator.free([self.dropped.popleft()])
+        self.run(command)
+
+    def offer(self, name: str, x: ArrayLike) -> None:
+        """Make an array available to `input` under a name; it stays here until then."""
+        encode(np.asarray(x), self.ring, self.f)
+        self._offers[name] = np.asarray(x)
+
+    def share(
+        self,
+        x: ArrayLike | None = None,
+        *,
+        owner: str | None = None,
+        f: int | None = None,
+        shape: Sequence[int | None] | None = None,
+    ) -> Any:
+        """Share the owner's array; the other parties pass nothing (or anything: it is ignored).
+
+        Parameters
+        ----------
+        x : the array, at the owner.
+        owner : the party whose data it is; the first party when None.
+        shape : what this party expects; None stands for any length.
+
+        Cost: 2 rounds, the first of which announces kind and shape.
+        """
+        index = 0 if owner is None else self.index(owner)
+        data = None
+        if index == self.me:
+            if x is None:
+                raise ConfigError(f"{self.name} owns this input but passed no array")
+            value = encode(x, self.ring, self.f if f is None else f)
+            data = value.value
+            facts = encode_meta(value.meta)
+        params = {"owner": index}
+        meta: Meta = self.run(
+            Command("announce", params=params), facts if data is not None else None
+        )
+        check_shape(meta, shape, f"what {self.names[index]} shares")
+        ref = self.new_ref(meta)
+        self.run(Command("input", (), (ref.id,), {"owner": index, "meta": meta}), data)
+        return self.wrap(ref)
+
+    def input(self, name: str, *, owner: str, shape: Sequence[int | None] | None = None) -> Any:
+        if owner == self.name and name not in self._offers:
+            raise ConfigError(
+                f"{self.name} has no offer named {name!r}; call party.offer({name!r}, array) first"
+            )
+        return self.share(self._offers.get(name), owner=owner, shape=shape)
+
+    def open(self, ref: Ref, to: int | None) -> Array | None:
+        target = self.audience if to is None else self.names[to]
+        if self.on_open is not None and not self.on_open(ref.meta, target):
+            raise RequestDenied(
+                f"{self.name} does not allow opening {ref.meta} to {target}", party=self.name
+            )
+        opened: Array | None = self.run(Command("open", (ref.id,), (), {"to": to}))
+        return opened
+
+    def cost(self) -> dict[str, Any]:
+        """This party's own traffic, by operation, and in all."""
+        counters = self.mesh.counters
+        return {
+            "party": self.name,
+            "rounds": counters.rounds,
+            "bytes": counters.payload,
+            "operations": counters.snapshot(),
+        }
+
+    def close(self) -> None:
+        self.evaluator.erase()
+        self.mesh.close()

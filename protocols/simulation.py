@@ -1,0 +1,227 @@
+"""`Simulation`: all parties in one process and one thread. For lessons, tests and debugging only.
+
+This is the one gate for everything that hands secrets to a single process: the plaintext oracle
+beside the protocol (`debug`), the record of every party's view, replaced messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mpyc_core.entropy import fresh_key
+from mpyc_core.errors import ConfigError, ConsistencyCheckFailed
+from mpyc_core.meta import Meta
+from mpyc_core.transport.lockstep import lockstep
+from mpyc_core.transport.mesh import Array, Counters, Tag
+
+from .backend import Backend, Ref, Wrap, check_shape, decode, encode
+from .command import Command
+from .cost import Cost
+from .costmodel import CostModel
+from .evaluator import Evaluator
+from .plain.protocol import Plain
+from .registry import get_op
+from .value import Public, Share
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of a view: who sent what to whom, in which operation and round."""
+
+    op: int
+    name: str
+    round: int
+    sender: str
+    receiver: str
+    arrays: tuple[Array, ...]
+
+
+class Simulation(Backend):
+    """All parties in lock step, in this thread.
+
+    Parameters
+    ----------
+    debug : run the plaintext protocol beside the parties and compare after every operation.
+    record : keep every message, for `view`.
+    tolerance : units in the last place by which `debug` lets results differ, unless an operation
+        allows more.
+    """
+
+    audience = "the driver"
+
+    def __init__(
+        self,
+        parties: int | Sequence[str] = 3,
+        *,
+        protocol: str = "replicated",
+        ring: int = 64,
+        f: int | None = None,
+        wrap: Wrap,
+        debug: bool = False,
+        record: bool = False,
+        tolerance: int = 1 << 8,
+    ) -> None:
+        names = [f"party{i}" for i in range(parties)] if isinstance(parties, int) else parties
+        super().__init__(names, protocol, ring, f, wrap)
+        n = len(self.names)
+        self.evaluators = [Evaluator(self.protocol(i, n)) for i in range(n)]
+        self.counters = [Counters() for _ in self.names]
+        self._oracle = Evaluator(Plain(0, 1)) if debug else None
+        self._tolerance = tolerance
+        self._record = record
+        self._messages: list[Message] = []
+        self._offers: dict[tuple[str, str], Array] = {}
+        self._sequence = 0
+        session = fresh_key(32)
+        self._lockstep("setup", [e.protocol.setup(session) for e in self.evaluators])
+
+    def _lockstep(self, name: str, steps: Sequence[Any]) -> list[Any]:
+        self._sequence += 1
+        return lockstep(
+            steps,
+            names=self.names,
+            counters=self.counters,
+            op=self._sequence,
+            name=name,
+            observer=self._observe if self._record else None,
+        )
+
+    def _observe(self, tag: Tag, sender: int, to: int, arrays: list[Array]) -> list[Array]:
+        self._messages.append(
+            Message(tag.op, tag.name, tag.round, self.names[sender], self.names[to], tuple(arrays))
+        )
+        return arrays
+
+    def run(self, command: Command, data: Mapping[int, Array] | None = None) -> list[Any]:
+        """Run one command at every party; `data` holds the owner's private array."""
+        while self.dropped:
+            self._free(self.dropped.popleft())
+        steps = [e.start(command, (data or {}).get(i)) for i, e in enumerate(self.evaluators)]
+        results = self._lockstep(command.op, steps)
+        if self._oracle is not None:
+            self._check(command, data)
+        return results
+
+    def submit(self, command: Command) -> None:
+        self.run(command)
+
+    def declared_cost(self, op: str, inputs: Sequence[Ref | Public], **params: Any) -> Cost:
+        """What the protocol declares for an operation at this place of the program."""
+        protocol = self.evaluators[0].protocol
+        model = CostModel(self.protocol, len(self.names), protocol.position)
+        values = [x if isinstance(x, Public) else _zeros(x.meta) for x in inputs]
+        evaluator = Evaluator(model)
+        for key, value in enumerate(values):
+            evaluator.values[key] = value
+        outputs = get_op(op).metas([v.meta for v in values], params)
+        keys = tuple(range(len(values)))
+        out = tuple(range(len(values), len(values) + len(outputs)))
+        return model.measure(evaluator.start(Command(op, keys, out, params)))
+
+    def _free(self, key: int) -> None:
+        for evaluator in (*self.evaluators, *([self._oracle] if self._oracle else [])):
+            evaluator.free([key])
+
+    def share(self, x: ArrayLike | None, *, owner: str | None = None, f: int | None = None) -> Any:
+        """Share test data: dealt by the driver, or by the protocol's input from `owner`."""
+        if x is None:
+            raise ConfigError("a simulation shares its own test data; pass an array")
+        value = encode(x, self.ring, self.f if f is None else f)
+        meta = value.meta.with_(public=False)
+        ref = self.new_ref(meta)
+        if self._oracle is not None:
+            self._oracle.put(ref.id, meta, (value.value,))
+        if owner is None:
+            dealt = self.protocol.deal(value.value, meta, len(self.names))
+            for evaluator, parts in zip(self.evaluators, dealt, strict=True):
+                evaluator.put(ref.id, meta, parts)
+        else:
+            index = self.index(owner)
+            params = {"owner": index, "meta": meta}
+            steps = [
+                e.start(
+                    Command("input", (), (ref.id,), params), value.value if i == index else None
+                )
+                for i, e in enumerate(self.evaluators)
+            ]
+            self._lockstep("input", steps)
+        return self.wrap(ref)
+
+    def offer(self, party: str, name: str, x: ArrayLike) -> None:
+        """Give a simulated party an array that `input` can use."""
+        self.index(party)
+        self._offers[party, name] = np.asarray(x)
+
+    def input(self, name: str, *, owner: str, shape: Sequence[int | None] | None = None) -> Any:
+        if (owner, name) not in self._offers:
+            raise ConfigError(f"{owner} has no offer named {name!r}; call offer() first")
+        array = self._offers[owner, name]
+        check_shape(encode(array, self.ring, self.f).meta, shape, f"{owner}'s {name!r}")
+        return self.share(array, owner=owner)
+
+    def open(self, ref: Ref, to: int | None) -> Array | None:
+        results = self.run(Command("open", (ref.id,), (), {"to": to}))
+        opened: Array | None = results[0 if to is None else to]
+        return opened
+
+    def _peek(self, evaluators: Sequence[Evaluator], key: int) -> Array:
+        """Reconstruct without the protocol; possible only because all parties are here."""
+        value = evaluators[0].values[key]
+        if isinstance(value, Public):
+            return decode(value.value, value.meta)
+        shares = [e.values[key] for e in evaluators]
+        parts = [
+            e.protocol.to_client(s)
+            for e, s in zip(evaluators, shares, strict=True)
+            if isinstance(s, Share)
+        ]
+        return decode(type(evaluators[0].protocol).from_parties(parts, value.meta), value.meta)
+
+    def _check(self, command: Command, data: Mapping[int, Array] | None) -> None:
+        """Run the oracle and compare; name the first operation where the two part."""
+        if self._oracle is None or command.op in ("open", "announce"):
+            return
+        lockstep(
+            [self._oracle.start(command)], names=["oracle"], counters=[Counters()], name=command.op
+        )
+        for key in command.outputs:
+            got, want = self._peek(self.evaluators, key), self._peek([self._oracle], key)
+            meta = self.evaluators[0].values[key].meta
+            limit = 0.0 if meta.kind == "bit" else self._tolerance * 2.0**-meta.f
+            off = np.abs(got.astype(float) - want.astype(float))
+            if np.any(off > limit):
+                where = np.unravel_index(int(np.argmax(off)), off.shape)
+                raise ConsistencyCheckFailed(
+                    f"{command.op} at {command.where} parted from plaintext: element "
+                    f"{tuple(int(i) for i in where)} is {got[where]}, plaintext says {want[where]};"
+                    " a value left the range of its ring, or a promise like bits= does not hold"
+                )
+
+    def view(self, party: str) -> list[Message]:
+        """Every message that a party received, in order; needs record=True."""
+        if not self._record:
+            raise ConfigError("messages were not recorded; use simulate(..., record=True)")
+        self.index(party)
+        return [m for m in self._messages if m.receiver == party]
+
+    def cost(self) -> dict[str, Any]:
+        """Rounds and bytes, by party and by operation."""
+        return {
+            "rounds": self.counters[0].rounds,
+            "bytes": {n: c.payload for n, c in zip(self.names, self.counters, strict=True)},
+            "operations": {n: c.snapshot() for n, c in zip(self.names, self.counters, strict=True)},
+        }
+
+    def close(self) -> None:
+        for evaluator in self.evaluators:
+            evaluator.erase()
+
+
+def _zeros(meta: Meta) -> Share:
+    zero = encode(np.zeros(meta.shape, bool if meta.kind == "bit" else np.int64), meta.ring, 0)
+    return Share(meta, (zero.value,))
