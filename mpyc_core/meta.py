@@ -6,9 +6,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from .ring import Ring
+from .errors import ConfigError
+from .ring import Ring, ring
 
 Kind = Literal["int", "fixed", "bit"]
+MAX_NDIM = 8
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Meta:
         "bit" (truth values, shared by XOR, stored packed).
     ring : the ring of arithmetic shares; for bits, the ring they convert to.
     f : fraction bits; 0 unless `kind` is "fixed".
+    public : whether the value itself is public (a constant operand), not only its description.
     label : opaque to everything below the grid; joined whenever values meet.
     """
 
@@ -29,6 +32,7 @@ class Meta:
     kind: Kind
     ring: Ring
     f: int = 0
+    public: bool = False
     label: frozenset[str] = frozenset()
 
     @property
@@ -51,4 +55,22 @@ class Meta:
 
     def to_wire(self) -> list[Any]:
         """Plain data, in a fixed order; also what programs are hashed by."""
-        return [list(self.shape), self.kind, self.ring.bits, self.f, sorted(self.label)]
+        return [
+            list(self.shape),
+            self.kind,
+            self.ring.bits,
+            self.f,
+            self.public,
+            sorted(self.label),
+        ]
+
+    @classmethod
+    def from_wire(cls, data: list[Any]) -> Meta:
+        """Rebuild from `to_wire`, checked: it may come from another process."""
+        shape, kind, bits, f, public, label = data
+        if kind not in ("int", "fixed", "bit"):
+            raise ConfigError(f"expected a kind of int, fixed or bit, got {kind!r}")
+        dims = tuple(int(d) for d in shape)
+        if len(dims) > MAX_NDIM or any(d < 0 for d in dims):
+            raise ConfigError(f"expected at most {MAX_NDIM} axes of size 0 or more, got {dims}")
+        return cls(dims, kind, ring(int(bits)), int(f), bool(public), frozenset(map(str, label)))
