@@ -1,1 +1,155 @@
-"""Secret sharing, fixed point, comparison and encrypted training, in Python one can read."""
+"""Secure multi-party computation: answer questions with data nobody may see.
+
+    import mpyc_core as mpc
+
+    with mpc.session(parties=3) as s:          # three local party processes
+        x = s.share([1.5, -2.0, 3.0])          # secret-shared: no party sees the numbers
+        (x * x + 1).relu().reveal()            # computed on shares, opened to you
+
+`session` drives parties from a notebook, `run` starts a program that every party runs, `simulate`
+plays all parties in this process for lessons and debugging. Importing this module compiles and
+loads nothing heavy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mpyc_core.ml.tensor import SecretTensor
+    from mpyc_core.protocols.party import Party
+    from mpyc_core.protocols.security import Security
+    from mpyc_core.protocols.session import Session
+    from mpyc_core.protocols.simulation import Simulation
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Party",
+    "SecretTensor",
+    "Security",
+    "Session",
+    "Simulation",
+    "errors",
+    "ml",
+    "protocols",
+    "run",
+    "session",
+    "simulate",
+]
+
+_LAZY = {
+    "Party": "mpyc_core.protocols.party",
+    "SecretTensor": "mpyc_core.ml.tensor",
+    "Security": "mpyc_core.protocols.security",
+    "Session": "mpyc_core.protocols.session",
+    "Simulation": "mpyc_core.protocols.simulation",
+}
+_MODULES = ("errors", "ml")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    if name in _MODULES:
+        return import_module(f"mpyc_core.{name}")
+    raise AttributeError(f"module 'mpyc_core' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def session(
+    parties: int | Sequence[str] = 3,
+    *,
+    protocol: str = "replicated",
+    ring: int = 64,
+    f: int | None = None,
+    connect: str | None = None,
+    threads: int | None = None,
+) -> Session:
+    """Start local party processes, or connect to running ones, and drive them from here.
+
+    Parameters
+    ----------
+    parties : how many local parties, or their names.
+    protocol : name of a protocol; `replicated` is three parties, semi-honest, honest majority.
+    ring : 64 or 32 bits.
+    f : fraction bits of fixed point; None takes 16 for 64 bits and 8 for 32.
+    connect : a cluster file: drive the servers it names instead of local processes.
+    threads : kernel threads per local party; None shares the cores among them.
+
+    Returns
+    -------
+    A session; a context manager. Only `reveal` waits.
+
+    Security
+    --------
+    You are a client: you see what you share and what is opened to you. Local parties run on this
+    machine, which therefore could see everything; across machines each owner runs its own.
+    """
+    from mpyc_core.cli.local import open_session
+
+    return open_session(parties, protocol, ring, f, connect, threads)
+
+
+def simulate(
+    parties: int | Sequence[str] = 3,
+    *,
+    protocol: str = "replicated",
+    ring: int = 64,
+    f: int | None = None,
+    debug: bool = False,
+    record: bool = False,
+) -> Simulation:
+    """Play all parties in this process: lessons, tests, debugging. Use test data only.
+
+    Parameters
+    ----------
+    debug : run the plaintext protocol beside, and stop at the operation where the two part.
+    record : keep every message; `view(party)` shows what a party received.
+
+    Example
+    -------
+    >>> import mpyc_core as mpc
+    >>> with mpc.simulate(3) as s:
+    ...     x = s.share([1, 2, 3])
+    ...     (x * x).sum().reveal().item()
+    14
+    """
+    from mpyc_core.ml.tensor import SecretTensor
+    from mpyc_core.protocols.simulation import Simulation
+
+    return Simulation(
+        parties, protocol=protocol, ring=ring, f=f, wrap=SecretTensor, debug=debug, record=record
+    )
+
+
+def run(
+    program: Callable[..., Any] | str,
+    parties: int | Sequence[str] = 3,
+    *,
+    protocol: str = "replicated",
+    ring: int = 64,
+    f: int | None = None,
+    args: Mapping[str, Any] | None = None,
+    threads: int | None = None,
+) -> dict[str, Any]:
+    """Run one program at every party, each a local process, and collect what each returns.
+
+    Parameters
+    ----------
+    program : `program(party, **args)`, or its place as "file.py:function" or "module:function". A
+        function that cannot be imported (typed in a notebook) runs on threads here, and says so.
+    args : plain data and arrays, the same for every party.
+
+    Returns
+    -------
+    {party name: what its program returned}.
+    """
+    from mpyc_core.cli.local import run_program
+
+    return run_program(program, parties, protocol, ring, f, dict(args or {}), threads)

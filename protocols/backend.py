@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -126,6 +126,12 @@ class Backend(ABC):
     def close(self) -> None:
         """End the session."""
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
     # -- shared ---------------------------------------------------------------------------------
     @property
     def security(self) -> Security:
@@ -216,18 +222,21 @@ class Backend(ABC):
             )
         if np.issubdtype(array.dtype, np.integer):
             return encode(array, like.ring, 0)
-        f = like.f
-        if factor:
-            largest = float(np.max(np.abs(array), initial=0.0))
-            f += _spare_bits(largest, min(14, like.ring.bits - 2 - 2 * like.f))
-        return encode(array, like.ring, f)
+        return encode(array, like.ring, _factor_bits(array, like) if factor else like.f)
 
 
-def _spare_bits(largest: float, limit: int) -> int:
-    """How many more fraction bits a factor below 1 can have."""
+def _factor_bits(factor: Array, like: Meta) -> int:
+    """Fraction bits of a public factor: the ring's default, and more if it is small.
+
+    A factor below 1 is given more of them, so that about as many significant bits remain; the
+    product's range is what it would be for a factor of 1.
+    """
+    default = min(like.f, fixed.default_f(like.ring))
+    largest = float(np.max(np.abs(factor), initial=0.0))
     if not 0 < largest < 1:
-        return 0
-    return max(0, min(limit, int(-np.floor(np.log2(largest))) - 1))
+        return default
+    spare = int(-np.floor(np.log2(largest))) - 1
+    return default + max(0, min(spare, 14, like.ring.bits - 2 - 2 * default))
 
 
 def encode(x: ArrayLike, ring: Ring, f: int) -> Public:

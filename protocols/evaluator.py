@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,10 +25,17 @@ class Evaluator:
     """Values by id, the program's hash, and the generator of every command.
 
     Nothing here communicates: `start` gives a generator of rounds, which a driver carries out.
+    What an owner shares carries the owner's name in its label, and so does all that is made of it.
+
+    Parameters
+    ----------
+    protocol : this party's side of the protocol.
+    names : the parties, in order.
     """
 
-    def __init__(self, protocol: Protocol) -> None:
+    def __init__(self, protocol: Protocol, names: Sequence[str] = ()) -> None:
         self.protocol = protocol
+        self.names = tuple(names) or tuple(f"party{i}" for i in range(protocol.n))
         self.program = ProgramHash()
         self.values: dict[int, Value] = {}
 
@@ -46,7 +53,12 @@ class Evaluator:
         """
         operands = [self._operand(x) for x in command.inputs]
         self.program.update(command, [v.meta for v in operands])
-        special = {"input": self._input, "open": self._open, "announce": self._announce}
+        special = {
+            "input": self._input,
+            "open": self._open,
+            "announce": self._announce,
+            "consent": self._consent,
+        }
         if command.op in special:
             return special[command.op](command, operands, data)
         return self._operate(command, operands)
@@ -88,7 +100,8 @@ class Evaluator:
         if mine is not None and Spec.of(mine) != component_spec(meta):
             raise ShapeMismatch(f"the owner's data is {mine.shape}, announced was {meta.shape}")
         share = yield from self.protocol.input(owner, mine, meta)
-        self.values[command.outputs[0]] = share
+        label = share.meta.label | {self.names[owner]}
+        self.values[command.outputs[0]] = Share(share.meta.with_(label=label), share.parts)
 
     def _open(
         self, command: Command, operands: list[Value], _: Array | None
@@ -111,6 +124,29 @@ class Evaluator:
             return decode_meta(data)
         received = yield Round(recv={owner: [Spec(np.dtype(np.uint64), (MAX_NDIM + 4,))]})
         return decode_meta(received[owner][0])
+
+    def _consent(
+        self, command: Command, _: list[Value], data: Array | None
+    ) -> Steps[tuple[str, ...]]:
+        """Every party says whether it allows an opening; the names of those that do not.
+
+        Cost: 1 round, one byte to every peer.
+        """
+        if data is None:
+            raise ShareError("a party was asked for its consent and gave no answer")
+        peers = [p for p in range(self.protocol.n) if p != self.protocol.me]
+        spec = Spec(np.dtype(np.uint8), (1,))
+        received = yield Round(
+            send={p: [data] for p in peers},  # a public answer, no mask needed
+            recv={p: [spec] for p in peers},
+        )
+        answers = {self.protocol.me: data} | {p: arrays[0] for p, arrays in received.items()}
+        return tuple(self.names[p] for p in sorted(answers) if answers[p][0] != 1)
+
+    def owners(self, key: int) -> frozenset[str]:
+        """Whose data a value was made of."""
+        value = self._operand(key)
+        return value.meta.label
 
     def put(self, key: int, meta: Meta, parts: tuple[Array, ...]) -> None:
         """Store a share that a client dealt, after checking its components."""

@@ -26,8 +26,9 @@ class Party(Backend):
     Parameters
     ----------
     mesh : connected channels to the other parties.
-    on_open : this party's word on every opening; None allows, because whoever runs a program has
-        read it.
+    consent : ask every party before anything is opened that was made of an owner's data. Parties
+        of one session must agree on it. Off for programs, which their owners have read.
+    on_open : this party's answer, for what was made of its data; None refuses.
     """
 
     def __init__(
@@ -38,14 +39,16 @@ class Party(Backend):
         ring: int = 64,
         f: int | None = None,
         wrap: Wrap,
+        consent: bool = False,
         on_open: OnOpen | None = None,
     ) -> None:
         super().__init__(mesh.names, protocol, ring, f, wrap)
         self.mesh = mesh
         self.me = mesh.me
         self.name = mesh.names[mesh.me]
+        self.consent = consent
         self.on_open = on_open
-        self.evaluator = Evaluator(self.protocol(mesh.me, mesh.n))
+        self.evaluator = Evaluator(self.protocol(mesh.me, mesh.n), mesh.names)
         self._offers: dict[str, Array] = {}
         self._sequence = 0
         self._drive(self.evaluator.protocol.setup(mesh.session), "setup")
@@ -112,13 +115,33 @@ class Party(Backend):
         return self.share(self._offers.get(name), owner=owner, shape=shape)
 
     def open(self, ref: Ref, to: int | None) -> Array | None:
-        target = self.audience if to is None else self.names[to]
-        if self.on_open is not None and not self.on_open(ref.meta, target):
-            raise RequestDenied(
-                f"{self.name} does not allow opening {ref.meta} to {target}", party=self.name
-            )
+        self.agree(ref.id, self.audience if to is None else self.names[to])
         opened: Array | None = self.run(Command("open", (ref.id,), (), {"to": to}))
         return opened
+
+    def agree(self, key: int, target: str) -> None:
+        """Ask every owner of a value before it is opened to `target`.
+
+        Raises
+        ------
+        RequestDenied : at every party, naming who refused; nothing was opened.
+        """
+        owners = self.evaluator.owners(key)
+        if not self.consent or not owners:
+            return
+        meta = self.evaluator.values[key].meta
+        mine = self.name not in owners or (
+            self.on_open is not None and bool(self.on_open(meta, target))
+        )
+        refused = self.run(
+            Command("consent", (key,), (), {"to": target}), np.array([mine], np.uint8)
+        )
+        if refused:
+            raise RequestDenied(
+                f"{', '.join(refused)} does not allow opening {meta} to {target}; ask the owner "
+                "to set an on_open policy for it",
+                party=refused[0],
+            )
 
     def cost(self) -> dict[str, Any]:
         """This party's own traffic, by operation, and in all."""

@@ -69,7 +69,7 @@ class Simulation(Backend):
         names = [f"party{i}" for i in range(parties)] if isinstance(parties, int) else parties
         super().__init__(names, protocol, ring, f, wrap)
         n = len(self.names)
-        self.evaluators = [Evaluator(self.protocol(i, n)) for i in range(n)]
+        self.evaluators = [Evaluator(self.protocol(i, n), self.names) for i in range(n)]
         self.counters = [Counters() for _ in self.names]
         self._oracle = Evaluator(Plain(0, 1)) if debug else None
         self._tolerance = tolerance
