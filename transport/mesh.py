@@ -10,8 +10,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +70,7 @@ class Tag:
     round : round within the operation.
     chunk : part of a round that is sent in several frames.
     digest : running hash of the program so far (16 bytes); differs when programs differ.
-    name : the operation's name, for counters and messages; not sent.
+    name : the operation's name, for counters and messages; its first 24 bytes are sent along.
     """
 
     op: int
@@ -101,16 +102,19 @@ class Counters:
 
     def __init__(self) -> None:
         self.by_name: dict[str, Tally] = defaultdict(Tally)
-        self._last: tuple[int, int] = (-1, -1)
+        self._op = -1
+        self._rounds: set[int] = set()
 
     def add(self, tag: Tag, payload: int, headers: int) -> None:
-        """Book one exchange."""
+        """Book what goes out for one tag; bytes may be booked in several calls."""
         tally = self.by_name[tag.name]
-        if tag.op != self._last[0]:
+        if tag.op != self._op:
             tally.calls += 1
-        if (tag.op, tag.round) != self._last:
+            self._op = tag.op
+            self._rounds.clear()
+        if tag.round not in self._rounds:
             tally.rounds += 1
-            self._last = (tag.op, tag.round)
+            self._rounds.add(tag.round)
         tally.payload += payload
         tally.headers += headers
 
@@ -138,8 +142,10 @@ class Mesh(ABC):
     """Authenticated channels between `n` named parties, seen from party `me`.
 
     `exchange` is one round: everything is sent before anything is awaited, so parties never wait
-    for each other in a circle. Arrays given to `send` or `exchange` belong to the mesh until the
-    operation has ended; received arrays are read-only.
+    for each other in a circle. Arrays given to `send` or `exchange` belong to the mesh until
+    `settle` has returned, which `drive` calls at the end of every operation: large ones are read
+    by the network thread where they lie. Received arrays are read-only. A mesh is used by one
+    thread at a time. After an error it is of no further use: `abort`, then `close` it.
     """
 
     me: int
@@ -168,9 +174,23 @@ class Mesh(ABC):
 
     def exchange(self, tag: Tag, step: Round) -> Received:
         """Carry out one round."""
+        self.counters.add(tag, 0, 0)
         for peer, arrays in step.send.items():
             self.send(peer, arrays, tag)
         return {peer: self.recv(peer, specs, tag) for peer, specs in step.recv.items()}
+
+    @abstractmethod
+    def settle(self) -> None:
+        """Wait until every array given to `send` has left, so that its memory may be reused."""
+
+    @abstractmethod
+    def busy(self) -> AbstractContextManager[None]:
+        """Say that this party computes: peers wait for it longer than `Limits.progress`.
+
+        `drive` does so around every operation. Wrap long local work between operations, such as
+        loading a file, when peers may already be waiting. It covers no waiting: while this party
+        itself waits for a peer, it does not count as computing.
+        """
 
     @abstractmethod
     def abort(self, error: MpcError) -> None:
@@ -180,18 +200,29 @@ class Mesh(ABC):
     def close(self) -> None:
         """Release sockets and threads; safe to call twice."""
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Close; when an error ends the block, tell the peers first."""
+        if isinstance(error, MpcError):
+            self.abort(error)
+        self.close()
+
 
 def drive(steps: Steps[T], mesh: Mesh, op: int, digest: bytes, name: str) -> T:
     """Run one operation of one party to its end over a mesh."""
     index = 0
     try:
-        step = next(steps)
-        while True:
-            received = mesh.exchange(Tag(op, index, 0, digest, name), step)
-            index += 1
-            step = steps.send(received)
+        with mesh.busy():
+            step = next(steps)
+            while True:
+                received = mesh.exchange(Tag(op, index, 0, digest, name), step)
+                index += 1
+                step = steps.send(received)
     except StopIteration as stop:
         result: T = stop.value
-        return result
     finally:
         steps.close()
+    mesh.settle()
+    return result

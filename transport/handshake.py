@@ -1,0 +1,371 @@
+"""How parties find each other, compare what they assume, and agree on a session.
+
+Of each pair the party that comes later in the list of names connects. Both say HELLO: name, a fresh
+nonce, and facts (parties, protocol, ring, ...) that must be equal at all. The session id is the
+SHA-256 of all nonces in party order, so no party can repeat an old session. READY says that a party
+has heard everybody and names the session; a party starts when it has every READY.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import zmq
+
+from mpyc_core.errors import (
+    AuthenticationFailed,
+    ConfigError,
+    FrameError,
+    MpcError,
+    PeerGone,
+    PeerTimeout,
+    ProgramMismatch,
+)
+
+from .frame import NO_SESSION, PREFIX, VERSION, Kind, pack_prefix, parse_prefix
+from .link import Link, pack_abort, parse_abort
+from .wire import Wire
+
+NONCE_BYTES = 32
+MAX_HELLO = 1 << 16
+RETRY = 0.2
+GRACE = 2.0
+REFUSALS = 4
+
+
+@dataclass(frozen=True)
+class Hello:
+    """What a party says first."""
+
+    name: str
+    nonce: bytes
+    facts: Mapping[str, str]
+
+    @classmethod
+    def make(cls, names: Sequence[str], name: str, nonce: bytes, facts: Mapping[str, str]) -> Hello:
+        """A hello whose facts include the frame version and the parties."""
+        return cls(
+            name, nonce, {"frame version": str(VERSION), "parties": ", ".join(names), **facts}
+        )
+
+    def pack(self) -> bytes:
+        """The body of a HELLO."""
+        return json.dumps(
+            {"name": self.name, "nonce": self.nonce.hex(), "facts": dict(self.facts)}
+        ).encode()
+
+    @classmethod
+    def parse(cls, body: bytes) -> Hello:
+        """Rebuild a hello; anything unexpected is a `FrameError`."""
+        try:
+            data = json.loads(body[:MAX_HELLO])
+            nonce = bytes.fromhex(data["nonce"])
+            name, facts = data["name"], data["facts"]
+        except (ValueError, RecursionError, TypeError, KeyError):
+            nonce, name, facts = b"", None, None
+        if (
+            not isinstance(name, str)
+            or not isinstance(facts, dict)
+            or len(nonce) != NONCE_BYTES
+            or not all(isinstance(value, str) for value in facts.values())
+        ):
+            raise FrameError("a peer sent a malformed hello")
+        return cls(name, nonce, facts)
+
+    def compare(self, peer: Hello) -> None:
+        """Raise `ConfigError` naming the first fact on which the two do not agree."""
+        for key in [*self.facts, *(k for k in peer.facts if k not in self.facts)]:
+            mine, theirs = self.facts.get(key, "absent"), peer.facts.get(key, "absent")
+            if mine != theirs:
+                raise ConfigError(
+                    f"{key} is {theirs[:200]!r} at {peer.name} and {mine[:200]!r} at {self.name}; "
+                    "start all parties with the same settings",
+                    party=peer.name,
+                )
+
+
+def session_id(hellos: Sequence[Hello]) -> bytes:
+    """SHA-256 over all nonces in party order (32 bytes)."""
+    digest = hashlib.sha256(b"mpyc-core session 1")
+    for hello in hellos:
+        digest.update(hello.nonce)
+    return digest.digest()
+
+
+class Handshake:
+    """One run of the handshake over a bound wire.
+
+    Parameters
+    ----------
+    hello : this party's own.
+    links : one per peer, by party index; their routes are filled in.
+    """
+
+    def __init__(
+        self, wire: Wire, me: int, names: Sequence[str], hello: Hello, links: Mapping[int, Link]
+    ) -> None:
+        self.routes: dict[bytes, Link] = {}
+        self._wire = wire
+        self._me = me
+        self._names = tuple(names)
+        self._links = links
+        self._hello = hello
+        self._hellos: dict[int, Hello] = {me: hello}
+        self._ready: set[int] = set()
+        self._early: dict[int, bytes] = {}
+        self._session = b""
+        self._addresses: dict[int, str] = {}
+        self._refusals: dict[int, int] = dict.fromkeys(links, 0)
+        self._strangers: list[str] = []
+        self._lost: Link | None = None
+
+    def run(self, addresses: Mapping[str, str]) -> bytes:
+        """Meet all peers; returns the session id.
+
+        Raises
+        ------
+        ConfigError, PeerTimeout, PeerGone, AuthenticationFailed, FrameError : each names the peer.
+        """
+        for index, link in self._links.items():
+            if index < self._me:
+                if link.name not in addresses:
+                    raise ConfigError(f"no address of {link.name} is given")
+                self._addresses[index] = addresses[link.name]
+        self._wire.admit(True)
+        try:
+            self._meet()
+        except MpcError as error:
+            self._tell(error)
+            raise
+        finally:
+            self._wire.admit(False)
+        return self._session
+
+    def _meet(self) -> None:
+        """Exchange messages until everybody is ready."""
+        deadline = time.monotonic() + self._wire.limits.connect
+        repeat = 0.0
+        while len(self._ready) < len(self._links):
+            now = time.monotonic()
+            if now >= deadline:
+                raise self._late()
+            if now >= repeat:
+                self._greet()
+                repeat = now + RETRY
+            message, event = self._wire.poll(min(deadline, repeat) - now)
+            if message:
+                self._read()
+            elif self._lost is not None:
+                raise PeerGone(
+                    f"{self._lost.name} closed its connection before the session began; see its "
+                    "own output for the reason",
+                    party=self._lost.name,
+                )
+            if event:
+                self._note_events()
+            if not self._session and len(self._hellos) == len(self._names):
+                self._agree()
+                deadline = max(deadline, time.monotonic()) + GRACE
+
+    def _greet(self) -> None:
+        """Connect and say hello to every peer that is to be connected to, until one attempt holds.
+
+        ZeroMQ itself never reconnects here, so that a broken connection stays broken.
+        """
+        for index, address in self._addresses.items():
+            link = self._links[index]
+            if not link.route:
+                link.route = self._wire.connect(link.name, address)
+                self.routes[link.route] = link
+                self._send(link.route, Kind.HELLO, self._hello.pack())
+
+    def _agree(self) -> None:
+        """Everybody is known: fix the session and say so."""
+        self._session = session_id([self._hellos[i] for i in range(len(self._names))])
+        for link in self._links.values():
+            link.sent += 1
+            head = pack_prefix(Kind.READY, self._me, link.sent, self._session[:16])
+            with suppress(PeerGone):
+                self._wire.send(link.route, [head + self._session])
+        for index, early in list(self._early.items()):
+            self._heard_ready(self._links[index], early)
+
+    def _send(self, route: bytes, kind: Kind, body: bytes) -> None:
+        with suppress(PeerGone):
+            self._wire.send(route, [pack_prefix(kind, self._me, 0, NO_SESSION) + body])
+
+    def _tell(self, error: MpcError) -> None:
+        """Let the peers that are known fail with the same cause."""
+        for link in self._links.values():
+            if link.route and not link.gone:
+                if self._session:
+                    link.sent += 1
+                head = pack_prefix(
+                    Kind.ABORT, self._me, link.sent, self._session[:16] or NO_SESSION
+                )
+                with suppress(PeerGone):
+                    self._wire.send(link.route, [head + pack_abort(error)])
+
+    def _read(self) -> None:
+        """Read one message: of a peer that is known, or the hello of one that is not."""
+        socket = self._wire.socket
+        route = socket.recv()
+        frame = socket.recv(copy=False)
+        head = frame.bytes
+        link = self.routes.get(route)
+        if link is not None and link.index in self._ready:
+            self._keep(link, head)
+            return
+        strays = self._wire.skip()
+        who = link.name if link else "a peer"
+        try:
+            if strays:
+                raise FrameError(
+                    f"{who} sent a hello of several parts", party=link.name if link else None
+                )
+            prefix = parse_prefix(head, who)
+            body = head[PREFIX.size :]
+            if prefix.kind == Kind.HELLO:
+                self._greeted(route, link, Hello.parse(body), frame)
+            elif link is not None and prefix.kind == Kind.ABORT:
+                raise parse_abort(body, link.name)
+            elif link is not None and prefix.kind == Kind.READY:
+                self._heard_ready(link, head)
+        except FrameError:
+            if link is not None:
+                raise
+
+    def _keep(self, link: Link, head: bytes) -> None:
+        """A peer that has heard everybody may already compute: keep its frames for later."""
+        kind = link.take(head, self._session)
+        body = self._wire.socket.recv(copy=False) if self._wire.socket.rcvmore else None
+        if self._wire.skip():
+            raise FrameError(f"{link.name} sent a frame of too many parts", party=link.name)
+        if kind == Kind.ABORT:
+            raise parse_abort(head[PREFIX.size :], link.name)
+        if kind in (Kind.DATA, Kind.PIECE):
+            link.backlog.append((head, body))
+
+    def _heard_ready(self, link: Link, head: bytes) -> None:
+        """A peer has heard everybody; it may have done so before this party has."""
+        if not self._session:
+            self._early[link.index] = head
+            return
+        if head[PREFIX.size :] != self._session:
+            raise ProgramMismatch(
+                f"{link.name} derived another session from the parties' nonces: a party told "
+                "different peers different things; start all parties anew",
+                party=link.name,
+            )
+        link.take(head, self._session)
+        self._ready.add(link.index)
+
+    def _greeted(self, route: bytes, link: Link | None, hello: Hello, frame: zmq.Frame) -> None:
+        """Check a hello; accept its sender as a peer, refuse it, or stop."""
+        refusal = self._refusal(link, hello, frame)
+        if refusal is not None:
+            self._send(route, Kind.ABORT, pack_abort(refusal))
+            self._strangers.append(refusal.message)
+            if link is not None:
+                raise refusal
+            return
+        link = self._links[self._names.index(hello.name)]
+        known = self._hellos.get(link.index)
+        if known is not None:
+            if known.nonce != hello.nonce:
+                raise FrameError(f"{link.name} said hello twice, differently", party=link.name)
+            return
+        self._hellos[link.index] = hello
+        link.route, link.fd = route, int(frame.get(zmq.SRCFD))
+        self.routes[route] = link
+        if link.index > self._me:
+            self._send(route, Kind.HELLO, self._hello.pack())
+        self._hello.compare(hello)
+
+    def _refusal(self, link: Link | None, hello: Hello, frame: zmq.Frame) -> MpcError | None:
+        """Why the sender of a hello cannot be the peer it should be; None when it can."""
+        me = self._hello.name
+        if link is not None and hello.name == link.name:
+            return None
+        if link is not None:
+            address = self._addresses.get(link.index, self._wire.address)
+            return ConfigError(
+                f"{me} expected {link.name} at {address}, but {hello.name[:64]!r} answered; "
+                "check the addresses",
+                party=link.name,
+            )
+        if hello.name not in self._names:
+            return ConfigError(
+                f"{hello.name[:64]!r} is not a party of {me}, which knows {', '.join(self._names)}"
+            )
+        if self._wire.keys and frame.get("User-Id") != hello.name:
+            return AuthenticationFailed(
+                f"a peer with another party's key calls itself {hello.name}"
+            )
+        index = self._names.index(hello.name)
+        if index <= self._me or index in self._hellos:
+            return ConfigError(f"{hello.name} has already met {me}; party names must differ")
+        return None
+
+    def _note_events(self) -> None:
+        """Remember lost connections and failed authentications."""
+        for event, value, endpoint in self._wire.events():
+            if event == zmq.EVENT_DISCONNECTED:
+                for link in self._links.values():
+                    if link.fd == value:
+                        link.gone, link.fd, self._lost = True, -1, link
+                        self._wire.disconnect(link.route)
+            self._note_failure(event, endpoint)
+
+    def _note_failure(self, event: int, endpoint: str) -> None:
+        """An attempt to connect failed: try again, unless keys are the reason."""
+        for index in self._addresses:
+            link = self._links[index]
+            if index in self._hellos or self._wire.endpoint(link.route) != endpoint:
+                continue
+            if event != zmq.EVENT_CLOSED:
+                self._refusals[index] += 1
+            certain = event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
+            if self._wire.keys and (certain or self._refusals[index] >= REFUSALS):
+                raise self._unauthenticated(index)
+            del self.routes[link.route]
+            self._wire.disconnect(link.route)
+            link.route = b""
+
+    def _unauthenticated(self, index: int) -> AuthenticationFailed:
+        name, me = self._names[index], self._hello.name
+        return AuthenticationFailed(
+            f"{name} at {self._addresses[index]} and {me} could not authenticate each other: "
+            f"{me}'s public key of {name} or {name}'s public key of {me} is wrong",
+            party=name,
+        )
+
+    def _late(self) -> PeerTimeout:
+        """Who is missing, and where it was looked for."""
+        limit, me = self._wire.limits.connect, self._hello.name
+        missing = [i for i in self._links if i not in self._hellos]
+        if not missing:
+            waiting = [link.name for i, link in self._links.items() if i not in self._ready]
+            return PeerTimeout(
+                f"{', '.join(waiting)} reached {me} but did not find all parties in {limit:g} s",
+                party=waiting[0],
+            )
+        where = [
+            f"{self._names[i]} did not answer at {self._addresses[i]}"
+            if i in self._addresses
+            else f"{self._names[i]} did not connect to {self._wire.address}"
+            for i in missing
+        ]
+        hints = self._strangers[-3:]
+        if self._wire.doorkeeper is not None and self._wire.doorkeeper.refused:
+            hints.append("a connection with an unknown public key was refused")
+        note = f" ({'; '.join(hints)})" if hints else ""
+        return PeerTimeout(
+            f"{'; '.join(where)} within {limit:g} s{note}; start it, or check the address",
+            party=self._names[missing[0]],
+        )
