@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mpyc_core.errors import MpcError, ShapeMismatch, ShareError
+from mpyc_core.errors import ConfigError, MpcError, ShapeMismatch, ShareError
 from mpyc_core.meta import MAX_NDIM, Meta
 from mpyc_core.ring import ring
 from mpyc_core.transport.mesh import Array, Round, Spec, Steps
@@ -19,6 +19,8 @@ from .registry import get_op
 from .value import Public, Share, Value, component_spec
 
 KINDS = ("int", "fixed", "bit")
+NOTHING = np.full(MAX_NDIM + 4, 2**64 - 1, np.uint64)
+"""What an owner announces when it has no such array; every party then refuses alike."""
 
 
 class Evaluator:
@@ -114,16 +116,24 @@ class Evaluator:
             return (yield from self.protocol.open(x, None if to is None else int(to)))
 
     def _announce(self, command: Command, _: list[Value], data: Array | None) -> Steps[Meta]:
-        """The owner tells every party what it is about to share: kind, scale and shape."""
+        """The owner tells every party what it is about to share: kind, scale and shape.
+
+        Cost: 1 round, 12 words from the owner to every peer.
+        """
         owner, me = int(command.params["owner"]), self.protocol.me
         if me == owner:
-            if data is None:
-                raise ShareError("the owner announced an input without data")
+            data = NOTHING if data is None else data
             peers = [p for p in range(self.protocol.n) if p != me]
             yield Round(send={p: [data] for p in peers})  # public facts, no mask needed
-            return decode_meta(data)
-        received = yield Round(recv={owner: [Spec(np.dtype(np.uint64), (MAX_NDIM + 4,))]})
-        return decode_meta(received[owner][0])
+        else:
+            received = yield Round(recv={owner: [Spec(NOTHING.dtype, NOTHING.shape)]})
+            data = received[owner][0]
+        if np.array_equal(data, NOTHING):
+            raise ConfigError(
+                f"{self.names[owner]} has nothing to share here: it offered no such array",
+                party=self.names[owner],
+            )
+        return decode_meta(data)
 
     def _consent(
         self, command: Command, _: list[Value], data: Array | None

@@ -15,6 +15,7 @@ from mpyc_core.transport.mesh import Array, Mesh, drive
 from .backend import Backend, Ref, Wrap, check_shape, encode
 from .command import Command
 from .evaluator import Evaluator, encode_meta
+from .value import Public
 
 OnOpen = Callable[[Meta, str], bool]
 """Asked before anything is opened, with its meta and who is to learn it."""
@@ -49,7 +50,7 @@ class Party(Backend):
         self.consent = consent
         self.on_open = on_open
         self.evaluator = Evaluator(self.protocol(mesh.me, mesh.n), mesh.names)
-        self._offers: dict[str, Array] = {}
+        self._offers: dict[str, Public] = {}
         self._sequence = 0
         self._drive(self.evaluator.protocol.setup(mesh.session), "setup")
 
@@ -67,10 +68,18 @@ class Party(Backend):
             self.evaluator.free([self.dropped.popleft()])
         self.run(command)
 
-    def offer(self, name: str, x: ArrayLike) -> None:
-        """Make an array available to `input` under a name; it stays here until then."""
-        encode(np.asarray(x), self.ring, self.f)
-        self._offers[name] = np.asarray(x)
+    def offer(self, name: str, x: ArrayLike, *, f: int | None = None) -> None:
+        """Make an array available to `input` under a name; it stays here until then.
+
+        Parameters
+        ----------
+        f : fraction bits with which floats will be shared.
+
+        Raises
+        ------
+        EncodingError : the array cannot be represented.
+        """
+        self._offers[name] = encode(x, self.ring, self.f if f is None else f)
 
     def share(
         self,
@@ -91,28 +100,49 @@ class Party(Backend):
         Cost: 2 rounds, the first of which announces kind and shape.
         """
         index = 0 if owner is None else self.index(owner)
-        data = None
+        value = None
         if index == self.me:
             if x is None:
                 raise ConfigError(f"{self.name} owns this input but passed no array")
             value = encode(x, self.ring, self.f if f is None else f)
-            data = value.value
-            facts = encode_meta(value.meta)
-        params = {"owner": index}
-        meta: Meta = self.run(
-            Command("announce", params=params), facts if data is not None else None
-        )
-        check_shape(meta, shape, f"what {self.names[index]} shares")
-        ref = self.new_ref(meta)
-        self.run(Command("input", (), (ref.id,), {"owner": index, "meta": meta}), data)
-        return self.wrap(ref)
+        return self._share(value, index, shape)
 
     def input(self, name: str, *, owner: str, shape: Sequence[int | None] | None = None) -> Any:
         if owner == self.name and name not in self._offers:
+            there = ", ".join(sorted(self._offers)) or "none"
             raise ConfigError(
-                f"{self.name} has no offer named {name!r}; call party.offer({name!r}, array) first"
+                f"{self.name} has no offer named {name!r} (there are: {there}); call "
+                f"party.offer({name!r}, array) first",
+                party=self.name,
             )
-        return self.share(self._offers.get(name), owner=owner, shape=shape)
+        value = self._offers.get(name) if owner == self.name else None
+        return self._share(value, self.index(owner), shape)
+
+    def take_input(self, name: str, owner: str, key: int) -> Meta:
+        """Share an offer under the id `key`; the meta is known to every party afterwards.
+
+        Raises
+        ------
+        ConfigError : at every party, when the owner has no such offer; the session goes on.
+        """
+        value = self._offers.get(name) if owner == self.name else None
+        return self._input(value, self.index(owner), key, None)
+
+    def _share(self, value: Public | None, owner: int, shape: Sequence[int | None] | None) -> Any:
+        self._ids += 1
+        meta = self._input(value, owner, self._ids, shape)
+        return self.wrap(Ref(self, self._ids, meta))
+
+    def _input(
+        self, value: Public | None, owner: int, key: int, shape: Sequence[int | None] | None
+    ) -> Meta:
+        """Announce what comes, check it, share it."""
+        facts = None if value is None else encode_meta(value.meta)
+        meta: Meta = self.run(Command("announce", params={"owner": owner}), facts)
+        check_shape(meta, shape, f"what {self.names[owner]} shares")
+        command = Command("input", (), (key,), {"owner": owner, "meta": meta})
+        self.run(command, None if value is None else value.value)
+        return meta.with_(label=frozenset({self.names[owner]}))
 
     def open(self, ref: Ref, to: int | None) -> Array | None:
         self.agree(ref.id, self.audience if to is None else self.names[to])

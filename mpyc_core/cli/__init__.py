@@ -1,4 +1,4 @@
-"""The `mpc` command: demo, run, party, keys, warm, info. Each subcommand has a module of its own."""
+"""The `mpc` command. Each subcommand has a module of its own, imported when it runs."""
 
 from __future__ import annotations
 

@@ -1,0 +1,159 @@
+"""Parties of a real cluster: run a program as one, serve sessions, or connect to servers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mpyc_core.errors import ConfigError, MpcError, RequestDenied
+from mpyc_core.protocols.session import Session
+from mpyc_core.transport.cluster import Cluster
+from mpyc_core.transport.curve import Identity
+
+from .party import guarded, make_party
+from .program import load
+from .run import arguments
+
+
+def _identity(cluster: Cluster, name: str, config: Path, key: Path | None) -> Identity | None:
+    """This party's secret key; None in a cluster on one machine that names no keys."""
+    if not cluster.keys:
+        return None
+    return Identity.load(key or config.parent / f"{name}.key")
+
+
+def _mesh(cluster: Cluster, name: str, identity: Identity | None) -> Any:
+    """A bound, not yet connected mesh."""
+    from mpyc_core.transport.zmq import ZmqMesh
+
+    entry = cluster.party(name)
+    keys = cluster.keys if identity is not None else None
+    mesh = ZmqMesh(name, cluster.names, limits=cluster.limits, identity=identity, keys=keys)
+    mesh.bind(entry.listens_at)
+    return mesh
+
+
+def run(name: str, config: Path, key: Path | None, place: str, pairs: list[str]) -> int:
+    """Run `program(party, **arguments)` as one party of a cluster."""
+    cluster = Cluster.load(config)
+    program = load(place)
+    args = arguments(pairs)
+    mesh = _mesh(cluster, name, _identity(cluster, name, config, key))
+    try:
+        others = ", ".join(n for n in cluster.names if n != name)
+        print(f"{name}: waiting for {others}", file=sys.stderr)
+        mesh.connect(cluster.addresses, cluster.facts)
+        party = make_party(mesh, cluster.protocol, cluster.ring, cluster.f)
+        result = guarded(party, lambda: program(party, **args))
+    finally:
+        mesh.close()
+    if result is not None:
+        from rich.pretty import pprint
+
+        pprint(result, expand_all=False)
+    return 0
+
+
+def serve(name: str, config: Path, key: Path | None, place: str | None) -> int:
+    """Take sessions, one after the other, until stopped."""
+    from mpyc_core.transport.control import ControlServer
+
+    cluster = Cluster.load(config)
+    identity = _identity(cluster, name, config, key)
+    entry = cluster.party(name)
+    if entry.control_at is None:
+        raise ConfigError(
+            f"party {name!r} has no control address in {config}; add control = "
+            '"tcp://host:port" to its table to take sessions'
+        )
+    offer = load(place, "offer") if place else None
+    drivers = tuple(cluster.drivers.values()) if identity is not None else None
+    control = ControlServer(entry.control_at, identity=identity, drivers=drivers)
+    print(f"{name}: taking sessions at {control.address}", file=sys.stderr)
+    try:
+        while True:
+            _serve_one(cluster, name, identity, control, offer)
+    finally:
+        control.close()
+
+
+def _serve_one(
+    cluster: Cluster,
+    name: str,
+    identity: Identity | None,
+    control: Any,
+    offer: Callable[[Any], Any] | None,
+) -> None:
+    """One session; its end, whatever the reason, leaves this server ready for the next."""
+    from mpyc_core.protocols.server import Server
+
+    header, _ = control.receive()
+    if header.get("do") != "hello":
+        error = RequestDenied(f"{name} is in no session yet; open one first", party=name)
+        control.reply({"error": error.to_wire(), "fatal": True})
+        return
+    mesh = None
+    party = None
+    try:
+        mesh = _mesh(cluster, name, identity)
+        mesh.connect(cluster.addresses, cluster.facts)
+        party = make_party(mesh, cluster.protocol, cluster.ring, cluster.f, consent=True)
+        if offer is not None:
+            offer(party)
+        control.reply({"protocol": cluster.protocol, "ring": cluster.ring, "f": party.f})
+        server = Server(party, control, on_result=_show)
+        server.serve()
+        print(f"{name}: the session has ended", file=sys.stderr)
+    except MpcError as error:
+        if party is None:
+            control.reply({"error": error.to_wire(), "fatal": True})
+        print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr)
+        control.forget()
+    finally:
+        if party is not None:
+            party.close()
+        elif mesh is not None:
+            mesh.close()
+
+
+def _show(meta: Any, result: Any) -> None:
+    """Values opened to this party go to its own screen."""
+    print(f"opened to this party: {meta}\n{result}")
+
+
+def connect_session(config: str, wrap: Callable[[Any], Any]) -> Session:
+    """A session with the servers of a cluster file; the key is the first driver's, beside it."""
+    from mpyc_core.transport.control import ControlClient
+
+    path = Path(config)
+    cluster = Cluster.load(path)
+    missing = [name for name in cluster.names if name not in cluster.controls]
+    if missing:
+        raise ConfigError(f"{path} gives no control address of {', '.join(missing)}")
+    identity = None
+    if cluster.keys:
+        name = next((n for n in cluster.drivers if (path.parent / f"{n}.key").is_file()), None)
+        if name is None:
+            raise ConfigError(
+                f"no key of a driver beside {path}; make one with `python -m mpyc_core keys --name "
+                "NAME`, and have the parties add its public key under [drivers.NAME]"
+            )
+        identity = Identity.load(path.parent / f"{name}.key")
+    keys = cluster.keys if identity is not None else None
+    channel = ControlClient(cluster.controls, limits=cluster.limits, identity=identity, keys=keys)
+    session = Session(
+        channel,
+        cluster.names,
+        protocol=cluster.protocol,
+        ring=cluster.ring,
+        f=cluster.f,
+        wrap=wrap,
+    )
+    try:
+        session.greet()
+    except BaseException:
+        session.close()
+        raise
+    return session
