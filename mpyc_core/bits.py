@@ -80,11 +80,10 @@ def to_planes(x: Array, nbits: int) -> Words:
         `x` is not of 32-bit or 64-bit words, or `nbits` exceeds the word.
     """
     _check_element(x.dtype, nbits)
-    flat = np.ascontiguousarray(x).reshape(-1)
-    out = np.zeros((nbits, words(flat.size)), np.uint64)
-    for i in range(nbits):
-        out[i] = pack((flat >> flat.dtype.type(i)) & flat.dtype.type(1))
-    return out
+    from mpyc_core.kernels.planes import to_planes as kernel
+
+    flat = np.require(x, np.uint64, ["C", "A"]).reshape(-1)
+    return kernel(flat, np.empty((nbits, words(flat.size)), np.uint64))
 
 
 def from_planes(p: Words, n: int, dtype: npt.DTypeLike = np.uint64) -> Array:
@@ -112,10 +111,10 @@ def from_planes(p: Words, n: int, dtype: npt.DTypeLike = np.uint64) -> Array:
     nbits = p.shape[0] if p.ndim == 2 else 0
     _check_words(p, (nbits, words(n)))
     _check_element(dt, nbits)
-    out = np.zeros(n, dt)
-    for i in range(nbits):
-        out |= unpack(p[i], n).astype(dt) << dt.type(i)
-    return out
+    from mpyc_core.kernels.planes import from_planes as kernel
+
+    whole = kernel(np.require(p, requirements=["C", "A"]), np.empty(n, np.uint64))
+    return whole.astype(dt, copy=False)
 
 
 def _check_words(w: Words, shape: tuple[int, ...]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -41,15 +41,17 @@ class Stream:
 
     Notes
     -----
-    Cost: about 4 microseconds a call and 0.2 nanoseconds a byte with AES instructions.
+    Cost: a few microseconds a call and 0.25 nanoseconds a byte, with AES instructions. Threads may
+    share a stream.
     """
 
-    __slots__ = ("_aes",)
+    __slots__ = ("_aes", "_idle")
 
     def __init__(self, key: bytes) -> None:
         if len(key) != KEY_BYTES:
             raise ConfigError(f"expected a key of {KEY_BYTES} bytes, got {len(key)} bytes")
         self._aes = AES(key)
+        self._idle: list[CipherContext] = []  # making a context costs more than a short buffer
 
     def __repr__(self) -> str:
         return "Stream(key hidden)"
@@ -97,12 +99,21 @@ class Stream:
         if out.size == 0:
             return
         counter = op_id.to_bytes(6, "big") + buffer_id.to_bytes(2, "big") + bytes(8)
-        encryptor = Cipher(self._aes, CTR(counter)).encryptor()
-        view = out.reshape(-1).view(np.uint8)
-        for start in range(0, view.size, len(_ZEROS)):
+        encryptor = self._at(counter)
+        view = out.reshape(-1).view(np.uint8).data
+        for start in range(0, len(view), len(_ZEROS)):
             part = view[start : start + len(_ZEROS)]
-            zeros = _ZEROS if part.size == len(_ZEROS) else _ZEROS[: part.size]
-            encryptor.update_into(zeros, part)
+            encryptor.update_into(_ZEROS[: len(part)], part)
+        self._idle.append(encryptor)
+
+    def _at(self, counter: bytes) -> CipherContext:
+        """An encryptor that nobody else uses, whose next block is that of `counter`."""
+        try:
+            encryptor = self._idle.pop()
+        except IndexError:
+            return Cipher(self._aes, CTR(counter)).encryptor()
+        encryptor.reset_nonce(counter)
+        return encryptor
 
 
 def derive(seed: bytes, *context: str | int | bytes, length: int = KEY_BYTES) -> bytes:

@@ -1,20 +1,90 @@
-"""Matrix products over Z/2^32 and Z/2^64."""
+"""Matrix products over Z/2^32 and Z/2^64: shapes checked, the kernel chosen by shape."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mpyc_core.errors import ShapeMismatch
+from mpyc_core.parallel import run_rows
+
+from .gemm import HEIGHT, WORKSPACE, gemm
+from .thin import few_columns, few_rows, stacked
+from .workspace import workspace
 
 Array = npt.NDArray[Any]
+
+FEW_ROWS = 3
+FEW_COLUMNS = 12
+SMALL = 16**3
+"""Multiplications below which a matrix of a stack is not worth a call of its own."""
+MAC_PER_THREAD = 1 << 20
 
 
 def matmul(a: Array, b: Array) -> Array:
     """Product of two arrays of one unsigned dtype, with the shapes of NumPy's matmul."""
+    left = a[None, :] if a.ndim == 1 else a
+    right = b[:, None] if b.ndim == 1 else b
+    if min(a.ndim, b.ndim) == 0 or left.shape[-1] != right.shape[-2]:
+        raise ShapeMismatch(f"matmul: shapes {a.shape} and {b.shape} do not fit")
+    out = _batched(left, right)
+    if b.ndim == 1:
+        out = out[..., 0]
+    return out[..., 0, :] if a.ndim == 1 and b.ndim > 1 else out[..., 0] if a.ndim == 1 else out
+
+
+def _batched(a: Array, b: Array) -> Array:
+    m, k, n = a.shape[-2], a.shape[-1], b.shape[-1]
+    if b.ndim == 2:  # one right operand for all: the batch is more rows
+        rows = math.prod(a.shape[:-1])
+        return _matrix(_aligned(a.reshape(rows, k)), _aligned(b)).reshape(*a.shape[:-1], n)
     try:
-        return np.asarray(np.matmul(a, b))
+        batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     except ValueError as error:
-        raise ShapeMismatch(f"matmul: shapes {a.shape} and {b.shape} do not fit") from error
+        raise ShapeMismatch(f"matmul: batches {a.shape} and {b.shape} do not broadcast") from error
+    count = math.prod(batch)
+    a3 = np.broadcast_to(a, (*batch, m, k)).reshape(count, m, k)
+    b3 = np.broadcast_to(b, (*batch, k, n)).reshape(count, k, n)
+    out = np.zeros((count, m, n), a.dtype)
+    if m * k * n <= SMALL:
+        stacked(_aligned(a3), _aligned(b3), out)
+    else:
+        for i in range(count):
+            _matrix_into(_aligned(a3[i]), _aligned(b3[i]), out[i])
+    return out.reshape(*batch, m, n)
+
+
+def _matrix(a: Array, b: Array) -> Array:
+    out = np.zeros((a.shape[0], b.shape[1]), a.dtype)
+    _matrix_into(a, b, out)
+    return out
+
+
+def _matrix_into(a: Array, b: Array, out: Array) -> None:
+    """out = a @ b; `out` is zero before."""
+    (m, k), n = a.shape, b.shape[1]
+    if m * k * n == 0:
+        return
+    if n <= FEW_COLUMNS:
+        bt = np.ascontiguousarray(b.T)
+        _split(lambda i, j: few_columns(a[i:j], bt, out[i:j]), m, k * n)
+    elif m <= FEW_ROWS:
+        few_rows(a, b, out)
+    else:
+        _split(lambda i, j: _blocked(a[i:j], b, out[i:j]), m, k * n)
+
+
+def _blocked(a: Array, b: Array, out: Array) -> None:
+    gemm(a, b, workspace(WORKSPACE, a.dtype), out.reshape(-1))
+
+
+def _split(fn: Any, rows: int, mac_per_row: int) -> None:
+    run_rows(fn, rows, max(HEIGHT, MAC_PER_THREAD // mac_per_row))
+
+
+def _aligned(x: Array) -> Array:
+    """`x` as kernels take it; a received frame may begin at any byte."""
+    return np.require(x, requirements=["C", "A"])

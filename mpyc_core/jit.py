@@ -1,0 +1,178 @@
+"""The one owner of Numba's decorator.
+
+A kernel has explicit signatures, is compiled at its first call, never at import, runs serially
+without the interpreter lock, and is cached on disk. The folder of the cache is named by a digest of
+all kernel sources, of Numba's version and of the processor's features, because Numba alone does not
+notice a change in a function that a cached kernel calls. Numba is imported at the first call.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import tempfile
+import threading
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
+_ARRAY = re.compile(r"(?P<const>const )?(?P<dtype>[uif][1248])(?P<dims>\[(:,)*::1\])?")
+_lock = threading.RLock()
+
+
+def kernel(*signatures: str) -> Callable[[Callable[..., None]], Kernel]:
+    """Declare a kernel: a function of arrays and numbers that returns nothing.
+
+    Parameters
+    ----------
+    signatures : argument types such as "const u8[:,::1], u8[::1], i8", one string for each set of
+        types. Arrays are C-contiguous; `const` ones are read-only, and only these take a received
+        frame. `u8` is an unsigned word of 8 bytes, as in NumPy. The first argument is an array, and
+        its dtype tells the signatures apart.
+    """
+
+    def wrap(fn: Callable[..., None]) -> Kernel:
+        return Kernel(fn, signatures)
+
+    return wrap
+
+
+def device(fn: F) -> F:
+    """Declare a function that only kernels call; it takes its types from the call."""
+    import numba
+
+    compiled: F = numba.njit(**_OPTIONS)(fn)
+    return compiled
+
+
+class Kernel:
+    """A function compiled at its first call for a dtype; made by `kernel`."""
+
+    def __init__(self, fn: Callable[..., None], signatures: tuple[str, ...]) -> None:
+        self.py_func = fn
+        self.signatures = {_first_dtype(text): text for text in signatures}
+        self._ready: set[str] = set()
+        self._run: Callable[..., None] = fn
+        self.__doc__ = fn.__doc__
+        self.__name__ = fn.__name__
+
+    def __call__(self, *args: Any) -> None:
+        """Run the kernel on arrays of one of its signatures."""
+        if args[0].dtype.char not in self._ready:
+            self._prepare(args[0].dtype)
+        self._run(*args)
+
+    def _prepare(self, dtype: np.dtype[Any]) -> None:
+        import numba
+
+        with _lock:
+            if numba.config.DISABLE_JIT:
+                self._run = np.errstate(over="ignore")(self.py_func)
+            else:
+                if self._run is self.py_func:
+                    self._run = _dispatcher(self.py_func)
+                text = self.signatures[f"{dtype.kind}{dtype.itemsize}"]
+                _compile(self._run, _types(text))
+            self._ready.add(dtype.char)
+
+
+@cache
+def cache_dir() -> Path:
+    """Folder of this machine's compiled kernels, private to the user."""
+    digest = hashlib.sha256()
+    for part in (*_sources(), *_machine()):
+        digest.update(len(part).to_bytes(8, "big") + part)
+    for root in (_user_cache(), _private_temp()):
+        path = root / digest.hexdigest()[:24]
+        try:
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError:
+            continue
+        if os.access(path, os.W_OK):
+            return path
+    return Path(tempfile.mkdtemp(prefix="mpyc-core-"))
+
+
+def _sources() -> list[bytes]:
+    here = Path(__file__)
+    files = [here, *sorted((here.parent / "kernels").glob("*.py"))]
+    return [file.name.encode() + b"\0" + file.read_bytes() for file in files]
+
+
+def _machine() -> list[bytes]:
+    import llvmlite.binding as llvm
+    import numba
+
+    name = numba.config.CPU_NAME or llvm.get_host_cpu_name()
+    features = numba.config.CPU_FEATURES
+    if features is None:
+        features = llvm.get_host_cpu_features().flatten()
+    return [text.encode() for text in (numba.__version__, np.__version__, name, features)]
+
+
+def _user_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mpyc-core"
+
+
+def _private_temp() -> Path:
+    """A folder that nobody else can write to: what is loaded from a cache is run."""
+    path = Path(tempfile.gettempdir()) / f"mpyc-core-{os.getuid()}"
+    path.mkdir(exist_ok=True, mode=0o700)
+    info = path.lstat()
+    if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid() or info.st_mode & 0o022:
+        return Path(tempfile.mkdtemp(prefix="mpyc-core-"))
+    return path
+
+
+def _dispatcher(fn: Callable[..., None]) -> Any:
+    import numba
+
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(cache_dir())  # read while the dispatcher is made, and only then
+    try:
+        return numba.njit(cache=True, **_OPTIONS)(fn)
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+def _compile(dispatcher: Any, types: tuple[Any, ...]) -> None:
+    dispatcher.disable_compile(False)
+    try:
+        dispatcher.compile(types)
+    finally:
+        dispatcher.disable_compile()  # any other type is an error from now on
+
+
+def _types(signature: str) -> tuple[Any, ...]:
+    from numba import types
+    from numba.np.numpy_support import from_dtype
+
+    found = []
+    for text in signature.split(", "):
+        match = _match(text)
+        scalar = from_dtype(np.dtype(match["dtype"]))
+        if match["dims"]:
+            ndim = match["dims"].count(":") - 1
+            found.append(types.Array(scalar, ndim, "C", readonly=bool(match["const"])))
+        else:
+            found.append(scalar)
+    return tuple(found)
+
+
+def _first_dtype(signature: str) -> str:
+    return _match(signature.split(", ")[0])["dtype"]
+
+
+def _match(text: str) -> re.Match[str]:
+    match = _ARRAY.fullmatch(text)
+    if match is None:
+        raise ValueError(f"expected an argument type such as 'const u8[:,::1]', got {text!r}")
+    return match

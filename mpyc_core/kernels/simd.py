@@ -1,0 +1,51 @@
+"""Vectors of 512 bits as values in kernels: `load`, `store`, `splat` and arithmetic.
+
+A vector holds 8 words of 64 bits or 16 of 32, as the array it came from; `+ - * & | ^` work lane by
+lane and wrap. LLVM keeps such values in registers and splits them where the processor's are
+narrower, so one source serves every machine. With NUMBA_DISABLE_JIT=1 a vector is a NumPy array.
+"""
+
+from numba import config
+
+if config.DISABLE_JIT:
+    from .simd_numpy import (
+        fill,
+        gather,
+        lanes,
+        load,
+        prefetch,
+        shl,
+        shr,
+        splat,
+        store,
+        zip_high,
+        zip_low,
+    )
+else:
+    from .simd_llvm import (
+        fill,
+        gather,
+        lanes,
+        load,
+        prefetch,
+        shl,
+        shr,
+        splat,
+        store,
+        zip_high,
+        zip_low,
+    )
+
+__all__ = [
+    "fill",
+    "gather",
+    "lanes",
+    "load",
+    "prefetch",
+    "shl",
+    "shr",
+    "splat",
+    "store",
+    "zip_high",
+    "zip_low",
+]

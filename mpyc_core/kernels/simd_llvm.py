@@ -1,0 +1,215 @@
+"""512-bit vectors as a Numba type: LLVM's <8 x i64> and <16 x i32>."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, overload, register_model
+
+from .simd_numpy import zip_order
+
+_INDEX = ir.IntType(32)
+
+
+class VectorType(types.Type):  # type: ignore[misc]
+    """The Numba type of 512 bits seen as unsigned words of `bits` bits."""
+
+    def __init__(self, bits: int) -> None:
+        self.bits = bits
+        self.count = 512 // bits
+        super().__init__(name=f"Vector({self.count} x u{bits})")
+
+    @property
+    def llvm(self) -> ir.VectorType:
+        return ir.VectorType(ir.IntType(self.bits), self.count)
+
+
+@register_model(VectorType)
+class VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+    """A vector is one LLVM value, which the register allocator may hold in a register."""
+
+    def __init__(self, manager: Any, vector: VectorType) -> None:
+        super().__init__(manager, vector, vector.llvm)
+
+
+_VECTORS = {bits: VectorType(bits) for bits in (32, 64)}
+
+
+def _of(array: types.Array) -> VectorType:
+    return _VECTORS[array.dtype.bitwidth]
+
+
+def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.gep(data, [index])
+
+
+def _splat(builder: Any, vector: VectorType, scalar: Any) -> Any:
+    undefined = ir.Constant(vector.llvm, ir.Undefined)
+    first = builder.insert_element(undefined, scalar, _INDEX(0))
+    return builder.shuffle_vector(first, undefined, _indices([0] * vector.count))
+
+
+def _indices(values: list[int]) -> ir.Constant:
+    return ir.Constant(ir.VectorType(_INDEX, len(values)), values)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def lanes(typing: Any, array: Any) -> Any:
+    """Words of the array's dtype in one vector: 8 or 16, a constant of the compiled kernel."""
+    count = _of(array).count
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.get_constant(types.intp, count)
+
+    return types.intp(array), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def load(typing: Any, array: Any, index: Any) -> Any:
+    """The vector of consecutive words from `index` of the array taken flat."""
+    vector = _of(array)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        at = _address(context, builder, signature.args[0], args[0], args[1])
+        value = builder.load(builder.bitcast(at, vector.llvm.as_pointer()))
+        value.align = vector.bits // 8
+        return value
+
+    return vector(array, types.intp), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def store(typing: Any, array: Any, index: Any, value: Any) -> Any:
+    """Write a vector to consecutive words from `index` of the array taken flat."""
+    vector = _of(array)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        at = _address(context, builder, signature.args[0], args[0], args[1])
+        written = builder.store(args[2], builder.bitcast(at, vector.llvm.as_pointer()))
+        written.align = vector.bits // 8
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def splat(typing: Any, array: Any, index: Any) -> Any:
+    """The word at `index` of the array taken flat, in every lane."""
+    vector = _of(array)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        at = _address(context, builder, signature.args[0], args[0], args[1])
+        return _splat(builder, vector, builder.load(at))
+
+    return vector(array, types.intp), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def fill(typing: Any, array: Any, word: Any) -> Any:
+    """`word`, taken modulo the array's word size, in every lane."""
+    vector = _of(array)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        scalar = context.cast(builder, args[1], signature.args[1], array.dtype)
+        return _splat(builder, vector, scalar)
+
+    return vector(array, word), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def gather(typing: Any, array: Any, index: Any, offsets: Any, at: Any) -> Any:
+    """The words at `index` + offsets[at], index + offsets[at + 1], ... of the array taken flat."""
+    vector = _of(array)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        base = _address(context, builder, signature.args[0], args[0], args[1])
+        first = _address(context, builder, signature.args[2], args[2], args[3])
+        value = ir.Constant(vector.llvm, ir.Undefined)
+        for lane in range(vector.count):
+            offset = builder.load(builder.gep(first, [_INDEX(lane)]))
+            word = builder.load(builder.gep(base, [offset]))
+            value = builder.insert_element(value, word, _INDEX(lane))
+        return value
+
+    return vector(array, types.intp, offsets, types.intp), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def prefetch(typing: Any, array: Any, index: Any) -> Any:
+    """Hint that the word at `index` of the array taken flat will be written soon."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        byte = ir.IntType(8).as_pointer()
+        at = _address(context, builder, signature.args[0], args[0], args[1])
+        kind = ir.FunctionType(ir.VoidType(), [byte, _INDEX, _INDEX, _INDEX])
+        hint = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(hint, [builder.bitcast(at, byte), _INDEX(1), _INDEX(3), _INDEX(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), code
+
+
+def _lanewise(symbol: Callable[[Any, Any], Any], instruction: str) -> None:
+    @intrinsic  # type: ignore[untyped-decorator]
+    def apply(typing: Any, x: Any, y: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return getattr(builder, instruction)(args[0], args[1])
+
+        return x(x, x), code
+
+    @overload(symbol, strict=False)  # type: ignore[untyped-decorator]
+    def _operator(x: Any, y: Any) -> Callable[..., Any] | None:
+        if isinstance(x, VectorType) and x == y:
+            return lambda x, y: apply(x, y)
+        return None
+
+
+_lanewise(operator.add, "add")
+_lanewise(operator.sub, "sub")
+_lanewise(operator.mul, "mul")
+_lanewise(operator.and_, "and_")
+_lanewise(operator.or_, "or_")
+_lanewise(operator.xor, "xor")
+
+
+def _shift(instruction: str, doc: str) -> Any:
+    @intrinsic  # type: ignore[untyped-decorator]
+    def shift(typing: Any, v: Any, n: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            amount = context.cast(
+                builder, args[1], signature.args[1], types.Integer(f"uint{v.bits}")
+            )
+            return getattr(builder, instruction)(args[0], _splat(builder, v, amount))
+
+        return v(v, n), code
+
+    shift.__doc__ = doc
+    return shift
+
+
+shl = _shift("shl", "v << n in every lane; n below the word size.")
+shr = _shift("lshr", "v >> n in every lane, logical; n below the word size.")
+
+
+def _zip(half: int, doc: str) -> Any:
+    @intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+    def interleave(typing: Any, x: Any, y: Any, run: Any) -> Any:
+        order = zip_order(x.count, run.literal_value, half)
+
+        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.shuffle_vector(args[0], args[1], _indices(order))
+
+        return x(x, y, run), code
+
+    interleave.__doc__ = doc
+    return interleave
+
+
+zip_low = _zip(0, "Even runs of `run` lanes, of x and y in turn; `run` is a literal.")
+zip_high = _zip(1, "Odd runs of `run` lanes, of x and y in turn; `run` is a literal.")
