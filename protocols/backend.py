@@ -177,6 +177,23 @@ class Backend(ABC):
         self._ids += 1
         return Ref(self, self._ids, meta)
 
+    def public(self, x: ArrayLike, *, f: int | None = None) -> Any:
+        """A value that every party knows, as a share: no message, and no secrecy.
+
+        Parameters
+        ----------
+        x : floats become fixed point, integers integers, bools bits.
+        f : fraction bits; None takes the session's.
+        """
+        return self.wrap(self.public_ref(x, f=f))
+
+    def public_ref(self, x: ArrayLike, *, f: int | None = None) -> Ref:
+        """The handle of `public`."""
+        value = encode(x, self.ring, self.f if f is None else f)
+        ref = self.new_ref(value.meta.with_(public=False))
+        self.submit(Command("embed", (value,), (ref.id,), {}, caller()))
+        return ref
+
     def reveal(self, ref: Ref, *, to: str | None = None, why: str = "") -> Any:
         """Open a value and write it into the list of openings.
 

@@ -1,0 +1,83 @@
+"""Public operands beside secrets: how to encode them so that results stay cheap and exact.
+
+A product with an integer needs no truncation, so floats that are whole numbers are encoded as such.
+Other factors get the fraction bits that keep about as many significant bits as the secret has.
+"""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mpyc_core.errors import EncodingError
+from mpyc_core.meta import Meta
+from mpyc_core.protocols.backend import Backend, encode
+from mpyc_core.protocols.value import Public
+
+Array = npt.NDArray[Any]
+PLAIN = (numbers.Number, np.ndarray, np.generic, list, tuple)
+"""Types that count as public operands."""
+
+
+def array_of(x: Any) -> Array:
+    """A public operand as an array; bools count as the integers 0 and 1."""
+    array = np.asarray(x)
+    if array.dtype == bool:
+        return array.astype(np.int64)
+    if array.dtype.kind not in "iuf":
+        raise EncodingError(
+            f"expected integers, floats or bools beside a secret, got {array.dtype}"
+        )
+    return array
+
+
+def is_float(array: Array) -> bool:
+    """Whether the operand is real, not whole, by its type."""
+    return array.dtype.kind == "f"
+
+
+def is_whole(array: Array, bits: int) -> bool:
+    """Whether every element is an integer below 2^(bits - 2), so that a product stays exact."""
+    if not is_float(array):
+        return True
+    return bool(np.all(array == np.rint(array)) and np.all(np.abs(array) < 2.0 ** (bits - 2)))
+
+
+def term(backend: Backend, array: Array, like: Meta) -> Public:
+    """Encode what is added to, or compared with, a secret."""
+    return backend.constant(array, like)
+
+
+def factor(backend: Backend, array: Array, like: Meta) -> Public:
+    """Encode what a secret is multiplied by.
+
+    Beside secret integers a float makes the result fixed point of the session's scale.
+    """
+    if not is_float(array):
+        return encode(array, like.ring, 0)
+    if like.kind == "int":
+        return encode(array, like.ring, backend.f)
+    if is_whole(array, like.ring.bits):
+        return encode(array.astype(np.int64), like.ring, 0)
+    if array.size == 1:
+        bits = float(array.reshape(())).as_integer_ratio()[1].bit_length() - 1
+        if bits <= like.f:
+            return encode(array, like.ring, bits)
+    return backend.constant(array, like, factor=True)
+
+
+def precise_beside_int(array: Array, f: int) -> bool:
+    """Whether `f` fraction bits hold every factor exactly, or at least to f significant bits."""
+    scaled = np.ldexp(array, f)
+    small = np.abs(array) < 1
+    return bool(np.all(scaled[small] == np.rint(scaled[small])))
+
+
+def inverse(array: Array) -> Array:
+    """1 / array in float64; a zero is refused."""
+    if np.any(array == 0):
+        raise EncodingError("division of a secret by a public 0; mask those elements first")
+    return np.asarray(1.0 / array.astype(np.float64))

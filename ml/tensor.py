@@ -1,0 +1,125 @@
+"""`SecretTensor`: an array that the parties hold and nobody sees, with NumPy's manners.
+
+handle.py      the reference, what is public, what is refused
+operators.py   + - * / @ **, comparisons, logic
+shaping.py     shape, indexing, sums
+functions.py   functions, choices, order, products
+dispatch.py    NumPy functions called on secret tensors
+tape.py        gradients
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+from mpyc_core.errors import ShareError
+from mpyc_core.protocols.backend import Ref
+from mpyc_core.protocols.registry import get_op
+from mpyc_core.protocols.value import Public
+
+from . import tape
+from .functions import Functions
+from .handle import Handle
+from .plan import Planned
+
+
+class SecretTensor(Functions):
+    """A secret array; made by `share` or `input` of a session, a program or a simulation.
+
+    Immutable: `+=` rebinds the name. Operations run at the parties; shapes are known at once, and
+    operands that do not fit raise at the calling line and leave the session as it was.
+
+    Example
+    -------
+    >>> x = session.share(np.array([1.5, -2.0]))
+    >>> y = (x * x + 1).relu()
+    >>> y.reveal()
+    array([3.25, 5.  ])
+    """
+
+    __slots__ = ()
+
+    def __init__(self, ref: Ref | Planned) -> None:
+        super().__init__(ref)
+
+    def reveal(self, to: str | None = None, why: str = "") -> Any:
+        """Open the value; the one way out, and it is written down.
+
+        Parameters
+        ----------
+        to : the party that is to learn it; None opens it to the caller (in a program: to all).
+        why : the reason, for the list of openings.
+
+        Returns
+        -------
+        The array (int64, float64 or bool) where the caller is to see it, None elsewhere.
+
+        Raises
+        ------
+        PermissionDenied : a party does not allow it.
+        """
+        return self.backend.reveal(self._ref, to=to, why=why)  # type: ignore[arg-type]
+
+    # -- gradients --------------------------------------------------------------------------------
+    @property
+    def requires_grad(self) -> bool:
+        """Whether `backward` leaves a gradient in `.grad`."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if value and self.kind != "fixed":
+            raise ShareError(f"gradients need fixed point, got {self.kind}; use .to_fixed() first")
+        if self._origin is not None:
+            raise ShareError("only tensors that no operation made can require a gradient")
+        self._requires_grad = bool(value)
+
+    def backward(self, gradient: SecretTensor | None = None) -> None:
+        """Add this tensor's gradient to `.grad` of every tensor that requires one.
+
+        Parameters
+        ----------
+        gradient : of this tensor; 1 when None, which needs a tensor of one element.
+
+        The tape is used up, and what it held is freed on the way.
+        """
+        tape.backward(self, gradient)
+
+    def detach(self) -> Self:
+        """The same value, unknown to the tape."""
+        return type(self)(self._ref)
+
+    # -- NumPy ------------------------------------------------------------------------------------
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        from . import dispatch
+
+        return dispatch.ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(
+        self, function: Callable[..., Any], types: Any, args: Any, kwargs: Any
+    ) -> Any:
+        from . import dispatch
+
+        return dispatch.function(function, args, kwargs)
+
+
+def apply(op: str, *inputs: Handle | Public, **params: Any) -> Any:
+    """Run any registered operation, those of other packages too.
+
+    Parameters
+    ----------
+    op : its registered name.
+    inputs : secret tensors; at least one. Public operands as `backend.constant` gives them.
+    params : its public parameters, plain data.
+
+    Returns
+    -------
+    SecretTensor, or a tuple of them if the operation has several results.
+    """
+    get_op(op)
+    first = next((x for x in inputs if isinstance(x, Handle)), None)
+    if first is None:
+        raise ShareError(f"operation {op!r} needs a secret tensor among its inputs")
+    outputs = first._call(op, inputs, params)
+    return outputs[0] if len(outputs) == 1 else tuple(outputs)
