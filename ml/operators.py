@@ -132,9 +132,16 @@ class Operators(Handle):
     def __rtruediv__(self, other: Any) -> Self:
         if not _fits(other):
             return NotImplemented
-        array = operands.array_of(other)
-        inverse = self.to_fixed()._one("reciprocal", self.to_fixed())
-        return inverse.mul(array)
+        x = self.to_fixed()
+        return x._one("reciprocal", x).mul(operands.array_of(other))
+
+    def __floordiv__(self, other: Any) -> Self:
+        raise TypeError("// is not available on secrets; use / in fixed point, or >> on integers")
+
+    def __mod__(self, other: Any) -> Self:
+        raise TypeError("% is not available on secrets; for 2^s, x - ((x >> s) << s) on integers")
+
+    __rfloordiv__, __rmod__ = __floordiv__, __mod__
 
     def matmul(self, other: Any, rounding: Rounding = "stochastic") -> Self:
         """self @ other by NumPy's rules; traffic depends on the size of the result alone."""
@@ -155,10 +162,9 @@ class Operators(Handle):
             exponent = int(exponent)
         if isinstance(exponent, (int, np.integer)) and not isinstance(exponent, bool):
             return self._power(int(exponent))
-        if exponent == 0.5:
-            return self.to_fixed()._one("sqrt", self.to_fixed())
-        if exponent == -0.5:
-            return self.to_fixed()._one("rsqrt", self.to_fixed())
+        if isinstance(exponent, float) and abs(exponent) == 0.5:
+            x = self.to_fixed()
+            return x._one("sqrt" if exponent > 0 else "rsqrt", x)
         raise TypeError(
             "expected a public integer, 0.5 or -0.5 as exponent of a secret; for x ** y with "
             "positive x write (y * x.log()).exp()"

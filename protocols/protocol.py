@@ -205,7 +205,7 @@ class Protocol(ABC):
     def reshape_like(self, fn: Callable[..., Array], meta: Meta, *values: Value) -> Any:
         """Apply a function that only moves or repeats elements (reshape, index, concatenate)."""
         if values[0].meta.kind != "bit":
-            return self.linear(lambda *parts: np.ascontiguousarray(fn(*parts)), meta, *values)
+            return self.linear(lambda *parts: np.asarray(fn(*parts), order="C"), meta, *values)
         metas = [v.meta for v in values]
 
         def on_planes(*parts: Array) -> Array:
