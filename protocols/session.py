@@ -97,13 +97,13 @@ class Session(Backend):
             for name in self.names:
                 self._channel.send(name, message, (arrays or {}).get(name, ()))
                 self._waiting[name].append(where)
-            self._drain()
 
     def _drain(self) -> None:
         """Look at replies that have arrived; an error surfaces at the next call."""
-        for name in self.names:
-            while self._channel.pending(name) and len(self._waiting[name]) > 0:
-                self._take(name)
+        with self._lock:
+            for name in self.names:
+                while self._channel.pending(name):
+                    self._take(name)
 
     def _take(self, name: str) -> tuple[dict[str, Any], list[Array]]:
         """The next reply of one party; its error, if it has one, names the user's line."""
@@ -155,6 +155,7 @@ class Session(Backend):
     def submit(self, command: Command) -> None:
         header, buffers = to_wire(command)
         self._tell({"do": "run", **header}, dict.fromkeys(self.names, buffers), command.where)
+        self._drain()
 
     def share(self, x: ArrayLike | None, *, owner: str | None = None, f: int | None = None) -> Any:
         """Deal shares of the driver's own array: each party gets components that look random."""
@@ -168,6 +169,7 @@ class Session(Backend):
         ref = self.new_ref(meta)
         parts = dict(zip(self.names, dealt, strict=True))
         self._tell({"do": "put", "id": ref.id, "meta": meta.to_wire()}, parts)
+        self._drain()
         return self.wrap(ref)
 
     def input(self, name: str, *, owner: str, shape: Sequence[int | None] | None = None) -> Any:

@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m bench kernels|protocols|ml`, from the root of the repository."""

@@ -1,0 +1,97 @@
+"""Kernels against what the hardware allows: BLAS, memory copy, OpenSSL, all in this run."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mpyc_core import parallel
+from mpyc_core.bits import from_planes, to_planes
+from mpyc_core.prg import Stream
+from mpyc_core.ring import Z32, Z64, Ring
+
+from .report import Row
+from .timing import median
+
+SHAPES = ((1000, 1000, 1000), (128, 784, 128), (64, 800, 500), (1, 784, 128))
+CONVOLUTIONS = (("conv1", (64, 1, 28, 28), (20, 1, 5, 5)), ("conv2", (64, 20, 12, 12), (50, 20, 5, 5)))
+MILLION = 10**6
+
+
+def _elements(ring: Ring, shape: tuple[int, ...], buffer: int) -> np.ndarray:  # type: ignore[type-arg]
+    return Stream(bytes(16)).words(1, buffer, shape, ring.dtype)
+
+
+def rows() -> list[Row]:
+    """Every kernel row."""
+    return [*products(), *convolutions(), *bits(), *streams(), *elementwise()]
+
+
+def products() -> list[Row]:
+    """Ring matrix products beside BLAS on floats of the same width."""
+    found = []
+    for ring, real in ((Z64, np.float64), (Z32, np.float32)):
+        for m, k, n in SHAPES:
+            a, b = _elements(ring, (m, k), 0), _elements(ring, (k, n), 1)
+            x, y = a.astype(real), b.astype(real)
+            work = m * k * n / 1e9
+            ours, runs = median(lambda a=a, b=b, ring=ring: ring.matmul(a, b))
+            blas, _ = median(lambda x=x, y=y: x @ y)
+            name = f"{ring.name} matmul {m}x{k}x{n}"
+            limit = f"{np.dtype(real).name} BLAS"
+            found.append(Row(name, work / ours, "GMAC/s", work / blas, limit, runs=runs))
+    return found
+
+
+def convolutions() -> list[Row]:
+    """LeNet's convolutions beside BLAS on the windows, laid out beforehand."""
+    found = []
+    for name, images, filters in CONVOLUTIONS:
+        x, w = _elements(Z64, images, 2), _elements(Z64, filters, 3)
+        side = images[2] - filters[2] + 1
+        pixels, taps = images[0] * side * side, filters[1] * filters[2] * filters[3]
+        windows, matrix = np.ones((pixels, taps)), np.ones((taps, filters[0]))
+        work = pixels * taps * filters[0] / 1e9
+        ours, runs = median(lambda x=x, w=w: Z64.conv2d(x, w))
+        blas, _ = median(lambda windows=windows, matrix=matrix: windows @ matrix)
+        found.append(
+            Row(f"LeNet {name}, 64 images", work / ours, "GMAC/s", work / blas, "BLAS", runs=runs)
+        )
+    return found
+
+
+def bits() -> list[Row]:
+    """Words to bit planes and back, beside a copy of the same memory."""
+    x = _elements(Z64, (MILLION,), 4)
+    planes = to_planes(x, 64)
+    copy, _ = median(lambda: x.copy())
+    to, runs = median(lambda: to_planes(x, 64))
+    back, _ = median(lambda: from_planes(planes, MILLION))
+    size = x.nbytes / 1e9
+    return [
+        Row("10^6 words to bit planes", size / to, "GB/s", size / copy, "copy", runs=runs),
+        Row("10^6 words from bit planes", size / back, "GB/s", size / copy, "copy", runs=runs),
+    ]
+
+
+def streams() -> list[Row]:
+    """AES-CTR masks, beside writing the memory."""
+    stream, out = Stream(bytes(16)), np.empty(MILLION, np.uint64)
+    fill, _ = median(lambda: out.fill(1))
+    aes, runs = median(lambda: stream.fill(1, 1, out))
+    size = out.nbytes / 1e9
+    return [Row("AES-128-CTR stream, 8 MB", size / aes, "GB/s", size / fill, "fill", runs=runs)]
+
+
+def elementwise() -> list[Row]:
+    """Products of elements, bound by memory."""
+    x, y = _elements(Z64, (MILLION,), 5), _elements(Z64, (MILLION,), 6)
+    copy, _ = median(lambda: x.copy())
+    mul, runs = median(lambda: Z64.mul(x, y))
+    size = x.nbytes / 1e9
+    name = f"10^6 products in {Z64.name}"
+    return [Row(name, size / mul, "GB/s", size / copy, "copy", runs=runs)]
+
+
+def title() -> str:
+    """The table's title."""
+    return f"kernels, {parallel.threads()} threads"

@@ -1,0 +1,91 @@
+"""Protocol operations among local party processes over TCP: seconds, rounds, bytes per party."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import mpyc_core as mpc
+
+from .report import Row
+
+MILLION = 10**6
+
+
+def tasks(party: Any) -> dict[str, Callable[[], Any]]:
+    """The rows, as calls on values that are shared already; results stay secret."""
+    rng = np.random.default_rng(1)
+
+    def secret(array: Any) -> Any:
+        return party.share(array if party.me == 0 else None)
+
+    x, y = secret(rng.normal(size=MILLION)), secret(rng.normal(size=MILLION))
+    i, j = secret(rng.integers(-99, 99, MILLION)), secret(rng.integers(-99, 99, MILLION))
+    a, b = secret(rng.normal(size=(1000, 1000))), secret(rng.normal(size=(1000, 1000)))
+    c, d = secret(rng.normal(size=(128, 784))), secret(rng.normal(size=(784, 128)))
+    e = secret(rng.normal(size=10**4))
+    one = secret(np.ones(1, np.int64))
+    return {
+        "integer product, 1": lambda: one * one,
+        "integer product, 10^6": lambda: i * j,
+        "fixed-point product, 10^6": lambda: x * y,
+        "x < y, 64-bit, 10^6": lambda: x < y,
+        "x < y, 32-bit, 10^6": lambda: x.lt(y, bits=32),
+        "ReLU, 64-bit, 10^6": lambda: x.relu(),
+        "ReLU, 32-bit, 10^6": lambda: x.relu(bits=32),
+        "matmul 1000x1000x1000": lambda: a @ b,
+        "matmul 128x784x128": lambda: c @ d,
+        "exp, 10^4": lambda: e.exp(),
+        "sigmoid, 10^4": lambda: e.sigmoid(),
+        "reciprocal, 10^4": lambda: (e + 8).reciprocal(),
+    }
+
+
+def program(party: Any, repeat: int = 5, only: str = "") -> dict[str, Any]:
+    """Run every task at one party: a warm-up and `repeat` timed runs each."""
+    found: dict[str, Any] = {}
+    for name, task in tasks(party).items():
+        if only not in name:
+            continue
+        task()
+        before = party.cost()
+        times = []
+        for _ in range(repeat):
+            party.share(np.zeros(1) if party.me == 0 else None)  # all start together
+            start = time.perf_counter()
+            task()
+            times.append(time.perf_counter() - start)
+        after = party.cost()
+        sync = party.cost()  # the barrier's own traffic is taken off below
+        party.share(np.zeros(1) if party.me == 0 else None)
+        barrier = party.cost()
+        found[name] = {
+            "seconds": statistics.median(times),
+            "rounds": (after["rounds"] - before["rounds"]) // repeat
+            - (barrier["rounds"] - sync["rounds"]),
+            "bytes": (after["bytes"] - before["bytes"]) // repeat
+            - (barrier["bytes"] - sync["bytes"]),
+        }
+    return found
+
+
+def rows(protocol: str = "replicated", repeat: int = 5, only: str = "") -> list[Row]:
+    """Every protocol row; the slowest party's time counts."""
+    args = {"repeat": repeat, "only": only}
+    results = mpc.run("bench.protocols:program", 3, protocol=protocol, args=args)
+    first = next(iter(results.values()))
+    return [
+        Row(
+            name,
+            1e3 * max(r[name]["seconds"] for r in results.values()),
+            "ms",
+            rounds=first[name]["rounds"],
+            sent=tuple(r[name]["bytes"] for r in results.values()),
+            runs=repeat,
+        )
+        for name in first
+    ]
