@@ -1,0 +1,173 @@
+"""A 784-128-128-10 network on real handwritten digits: encrypted inference, encrypted training.
+
+Inference   the model's owner shares weights, the images' owner shares images, a third party helps;
+            labels are computed on shares and opened to the images' owner alone.
+Training    the images' owner shares images and labels, weights start from public random numbers
+            and stay shared; one epoch of SGD on softmax cross-entropy.
+"""
+
+from __future__ import annotations
+
+import gzip
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpyc_core.errors import ConfigError
+from mpyc_core.ml.layers import Linear, Module, ReLU, Sequential
+from mpyc_core.ml.losses import CrossEntropy
+from mpyc_core.ml.optim import SGD
+from mpyc_core.ml.training import fit
+
+PARTIES = ("model-owner", "image-owner", "helper")
+SIZES = (784, 128, 128, 10)
+INIT_SEED, ORDER_SEED = 2, 3
+BATCH = 128
+FILES = {
+    "train images": "train-images-idx3-ubyte",
+    "train labels": "train-labels-idx1-ubyte",
+    "test images": "t10k-images-idx3-ubyte",
+    "test labels": "t10k-labels-idx1-ubyte",
+}
+
+Array = NDArray[Any]
+Progress = Callable[[int, int, float | None], None]
+
+
+def find_file(folder: Path, what: str) -> Path:
+    """The file of one part of the data, gzipped or not.
+
+    Raises
+    ------
+    ConfigError : it is not there; says what to put where.
+    """
+    name = FILES[what]
+    for candidate in (folder / name, folder / f"{name}.gz"):
+        if candidate.is_file():
+            return candidate
+    raise ConfigError(
+        f"no {what} in {folder}: put the MNIST files {', '.join(FILES.values())} there, as IDX, "
+        "gzipped (.gz) or not, and pass the folder as --data (or DATA= with make)"
+    )
+
+
+def read_idx(path: Path) -> Array:
+    """An IDX file of bytes as an array.
+
+    Raises
+    ------
+    ConfigError : the file is not IDX, or cut short.
+    """
+    try:
+        raw = path.read_bytes()
+        data = gzip.decompress(raw) if path.suffix == ".gz" else raw
+    except (OSError, EOFError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from error
+    if len(data) < 4 or data[:3] != b"\0\0\x08" or len(data) < 4 + 4 * data[3]:
+        raise ConfigError(f"{path} is not an IDX file of bytes; download it again")
+    shape = np.frombuffer(data, ">u4", data[3], 4).astype(int)
+    body = np.frombuffer(data, np.uint8, offset=4 + 4 * data[3])
+    if body.size != shape.prod():
+        raise ConfigError(f"{path} holds {body.size} bytes, its header says {shape.prod()}")
+    return body.reshape(shape)
+
+
+def images_of(folder: Path, part: str) -> Array:
+    """Images as rows of 784 numbers in [0, 1]."""
+    images = read_idx(find_file(folder, f"{part} images"))
+    return images.reshape(len(images), -1) / 255.0
+
+
+def labels_of(folder: Path, part: str) -> Array:
+    """Labels 0 to 9."""
+    return read_idx(find_file(folder, f"{part} labels")).astype(np.int64)
+
+
+def network() -> Module:
+    """The classifier, with public first weights."""
+    rng = np.random.default_rng(INIT_SEED)
+    layers: list[Module] = []
+    for inputs, outputs in zip(SIZES, SIZES[1:], strict=False):
+        layers += [Linear(inputs, outputs, rng=rng), ReLU()]
+    return Sequential(*layers[:-1])
+
+
+def classify(model: Module, images: Any, batch: int = 1000) -> Any:
+    """Secret labels of secret images."""
+    found = [model(images[i : i + batch]).argmax(axis=1) for i in range(0, len(images), batch)]
+    return np.concatenate(found)
+
+
+def infer(party: Any, data: str, weights: str, count: int) -> dict[str, Any]:
+    """Classify the first `count` test images; labels are opened to the images' owner."""
+    model_owner, image_owner, _ = party.names
+    images = None
+    if party.name == image_owner:
+        images = images_of(Path(data), "test")[:count]
+    model = network()
+    if party.name == model_owner:
+        with np.load(weights, allow_pickle=False) as state:
+            model.load_state_dict(dict(state))
+    model = model.share(party, owner=model_owner)
+    secret = party.share(images, owner=image_owner)
+    start, before = time.perf_counter(), party.cost()
+    labels = classify(model, secret)
+    opened = labels.reveal(to=image_owner, why="labels of the test images")
+    after = party.cost()
+    return {
+        "labels": opened,
+        "seconds": time.perf_counter() - start,
+        "rounds": after["rounds"] - before["rounds"],
+        "bytes": after["bytes"] - before["bytes"],
+    }
+
+
+def learn(
+    party: Any, data: str, steps: int | None = None, rate: float = 0.1, show: bool = False
+) -> dict[str, Any]:
+    """Train one epoch on secret images and labels, then classify the secret test images."""
+    if show and party.me == 0:
+        from mpyc_core.cli.progress import training_bar
+
+        with training_bar("encrypted training (nothing is opened)") as bar:
+            return _learn(party, data, steps, rate, bar)
+    return _learn(party, data, steps, rate, None)
+
+
+def _learn(
+    party: Any, data: str, steps: int | None, rate: float, progress: Progress | None
+) -> dict[str, Any]:
+    owner = party.names[1]
+    images = targets = tests = None
+    if party.name == owner:
+        images, tests = images_of(Path(data), "train"), images_of(Path(data), "test")
+        targets = np.eye(10)[labels_of(Path(data), "train")]
+        if steps is not None:
+            images, targets = images[: steps * BATCH], targets[: steps * BATCH]
+    x, y = party.share(images, owner=owner), party.share(targets, owner=owner)
+    model = network().share(party)
+    start, before = time.perf_counter(), party.cost()
+    fit(
+        model,
+        x,
+        y,
+        loss=CrossEntropy(),
+        optimiser=SGD(model.parameters(), lr=rate),
+        epochs=1,
+        batch_size=BATCH,
+        rng=np.random.default_rng(ORDER_SEED),
+        progress=progress,
+    )
+    after = party.cost()
+    seconds = time.perf_counter() - start
+    labels = classify(model, party.share(tests, owner=owner))
+    return {
+        "labels": labels.reveal(to=owner, why="labels of the test images"),
+        "seconds": seconds,
+        "rounds": after["rounds"] - before["rounds"],
+        "bytes": after["bytes"] - before["bytes"],
+    }
