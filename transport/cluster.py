@@ -34,7 +34,7 @@ from mpyc_core.errors import ConfigError
 from .curve import check_key, generate_keys, is_local
 from .limits import Limits
 
-__all__ = ["Cluster", "PartyEntry", "generate_keys"]
+__all__ = ["Cluster", "PartyEntry", "generate_keys", "load_cluster", "parse_cluster"]
 
 
 @dataclass(frozen=True)
@@ -117,42 +117,42 @@ class Cluster:
                 return party
         raise ConfigError(f"there is no party {name!r}; the parties are {', '.join(self.names)}")
 
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Cluster:
-        """Read and check a cluster file.
 
-        Raises
-        ------
-        ConfigError : naming the file, the table, the key and what is expected.
-        """
-        try:
-            text = Path(path).read_text("utf-8")
-        except (OSError, UnicodeError) as error:
-            raise ConfigError(f"cannot read the cluster file {path}: {error}") from error
-        return cls.parse(text, str(path))
+def load_cluster(path: str | os.PathLike[str]) -> Cluster:
+    """Read and check a cluster file.
 
-    @classmethod
-    def parse(cls, text: str, source: str = "cluster file") -> Cluster:
-        """Like `load`, for the text of a file."""
-        try:
-            data = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{source} is not TOML: {error}") from error
-        top = _Table(source, "", data)
-        top.only("parties", "session", "drivers")
-        session = top.table("session")
-        session.only("protocol", "ring", "f", "limits")
-        entries = top.table("parties")
-        if not entries.data:
-            raise ConfigError(f"{source}: [parties.NAME] is missing; one table per party is needed")
-        return cls(
-            parties=tuple(_party(entries.table(name)) for name in entries.data),
-            protocol=session.text("protocol"),
-            ring=session.integer("ring", 64),
-            f=session.integer("f", None),
-            limits=_limits(session.table("limits")),
-            drivers=_drivers(top.table("drivers")),
-        )
+    Raises
+    ------
+    ConfigError : naming the file, the table, the key and what is expected.
+    """
+    try:
+        text = Path(path).read_text("utf-8")
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"cannot read the cluster file {path}: {error}") from error
+    return parse_cluster(text, str(path))
+
+
+def parse_cluster(text: str, source: str = "cluster file") -> Cluster:
+    """Like `load_cluster`, for the text of a file; `source` names it in errors."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source} is not TOML: {error}") from error
+    top = _Table(source, "", data)
+    top.only("parties", "session", "drivers")
+    session = top.table("session")
+    session.only("protocol", "ring", "f", "limits")
+    entries = top.table("parties")
+    if not entries.data:
+        raise ConfigError(f"{source}: [parties.NAME] is missing; one table per party is needed")
+    return Cluster(
+        parties=tuple(_party(entries.table(name)) for name in entries.data),
+        protocol=session.text("protocol"),
+        ring=session.integer("ring", 64),
+        f=session.integer("f", None),
+        limits=_limits(session.table("limits")),
+        drivers=_drivers(top.table("drivers")),
+    )
 
 
 class _Table:

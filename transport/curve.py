@@ -52,26 +52,26 @@ class Identity:
         public, secret = zmq.curve_keypair()
         return cls(public.decode(), secret.decode())
 
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Identity:
-        """Read a secret key file made by `generate_keys`.
 
-        Raises
-        ------
-        ConfigError : the file is missing, readable by others, or not a key.
-        """
-        path = Path(path)
-        try:
-            mode = path.stat().st_mode & 0o777
-            text = path.read_text("ascii").strip()
-        except (OSError, UnicodeError) as error:
-            raise ConfigError(
-                f"cannot read the secret key file {path}: {error}; {KEYS_HINT}"
-            ) from error
-        if mode & 0o077:
-            raise ConfigError(f"secret key file {path} has mode {mode:03o}; run chmod 600 {path}")
-        secret = check_key(text, f"secret key file {path}")
-        return cls(zmq.curve_public(secret.encode()).decode(), secret)
+def load_identity(path: str | os.PathLike[str]) -> Identity:
+    """Read a secret key file made by `generate_keys`.
+
+    Raises
+    ------
+    ConfigError : the file is missing, readable by others, or not a key.
+    """
+    path = Path(path)
+    try:
+        mode = path.stat().st_mode & 0o777
+        text = path.read_text("ascii").strip()
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(
+            f"cannot read the secret key file {path}: {error}; {KEYS_HINT}"
+        ) from error
+    if mode & 0o077:
+        raise ConfigError(f"secret key file {path} has mode {mode:03o}; run chmod 600 {path}")
+    secret = check_key(text, f"secret key file {path}")
+    return Identity(zmq.curve_public(secret.encode()).decode(), secret)
 
 
 def generate_keys(path: str | os.PathLike[str]) -> str:

@@ -27,15 +27,14 @@ from mpyc_core.errors import (
     ProgramMismatch,
 )
 
+from .dial import FAILURES, RETRY, Dialer
 from .frame import NO_SESSION, PREFIX, VERSION, Kind, pack_prefix, parse_prefix
 from .link import Link, pack_abort, parse_abort
 from .wire import Wire
 
 NONCE_BYTES = 32
 MAX_HELLO = 1 << 16
-RETRY = 0.2
 GRACE = 2.0
-REFUSALS = 4
 
 
 @dataclass(frozen=True)
@@ -104,38 +103,46 @@ class Handshake:
     ----------
     hello : this party's own.
     links : one per peer, by party index; their routes are filled in.
+    addresses : where the parties listen, by name; those of earlier parties are needed.
+
+    Raises
+    ------
+    ConfigError : an address is missing.
     """
 
     def __init__(
-        self, wire: Wire, me: int, names: Sequence[str], hello: Hello, links: Mapping[int, Link]
+        self,
+        wire: Wire,
+        names: Sequence[str],
+        hello: Hello,
+        links: Mapping[int, Link],
+        addresses: Mapping[str, str],
     ) -> None:
         self.routes: dict[bytes, Link] = {}
         self._wire = wire
-        self._me = me
         self._names = tuple(names)
+        self._me = me = self._names.index(hello.name)
         self._links = links
         self._hello = hello
         self._hellos: dict[int, Hello] = {me: hello}
         self._ready: set[int] = set()
         self._early: dict[int, bytes] = {}
         self._session = b""
-        self._addresses: dict[int, str] = {}
-        self._refusals: dict[int, int] = dict.fromkeys(links, 0)
+        earlier = self._names[:me]
+        missing = [name for name in earlier if name not in addresses]
+        if missing:
+            raise ConfigError(f"no address of {', '.join(missing)} is given")
+        self._dialer = Dialer(wire, hello.name, {name: addresses[name] for name in earlier})
         self._strangers: list[str] = []
         self._lost: Link | None = None
 
-    def run(self, addresses: Mapping[str, str]) -> bytes:
+    def run(self) -> bytes:
         """Meet all peers; returns the session id.
 
         Raises
         ------
         ConfigError, PeerTimeout, PeerGone, AuthenticationFailed, FrameError : each names the peer.
         """
-        for index, link in self._links.items():
-            if index < self._me:
-                if link.name not in addresses:
-                    raise ConfigError(f"no address of {link.name} is given")
-                self._addresses[index] = addresses[link.name]
         self._wire.admit(True)
         try:
             self._meet()
@@ -173,16 +180,12 @@ class Handshake:
                 deadline = max(deadline, time.monotonic()) + GRACE
 
     def _greet(self) -> None:
-        """Connect and say hello to every peer that is to be connected to, until one attempt holds.
-
-        ZeroMQ itself never reconnects here, so that a broken connection stays broken.
-        """
-        for index, address in self._addresses.items():
-            link = self._links[index]
-            if not link.route:
-                link.route = self._wire.connect(link.name, address)
-                self.routes[link.route] = link
-                self._send(link.route, Kind.HELLO, self._hello.pack())
+        """Connect and say hello to earlier parties, until one attempt each holds."""
+        for name in self._dialer.dial():
+            link = self._links[self._names.index(name)]
+            link.route = self._dialer.routes[name]
+            self.routes[link.route] = link
+            self._send(link.route, Kind.HELLO, self._hello.pack())
 
     def _agree(self) -> None:
         """Everybody is known: fix the session and say so."""
@@ -293,7 +296,7 @@ class Handshake:
         if link is not None and hello.name == link.name:
             return None
         if link is not None:
-            address = self._addresses.get(link.index, self._wire.address)
+            address = self._dialer.addresses.get(link.name, self._wire.address)
             return ConfigError(
                 f"{me} expected {link.name} at {address}, but {hello.name[:64]!r} answered; "
                 "check the addresses",
@@ -320,35 +323,16 @@ class Handshake:
                     if link.fd == value:
                         link.gone, link.fd, self._lost = True, -1, link
                         self._wire.disconnect(link.route)
-            self._note_failure(event, endpoint)
-
-    def _note_failure(self, event: int, endpoint: str) -> None:
-        """An attempt to connect failed: try again, unless keys are the reason."""
-        for index in self._addresses:
-            link = self._links[index]
-            if index in self._hellos or self._wire.endpoint(link.route) != endpoint:
+            name = self._dialer.name_at(endpoint)
+            if name is None or self._names.index(name) in self._hellos:
                 continue
-            if event != zmq.EVENT_CLOSED:
-                self._refusals[index] += 1
-            certain = event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
-            if self._wire.keys and (certain or self._refusals[index] >= REFUSALS):
-                raise self._unauthenticated(index)
-            del self.routes[link.route]
-            self._wire.disconnect(link.route)
-            link.route = b""
-
-    def _unauthenticated(self, index: int) -> AuthenticationFailed:
-        name, me = self._names[index], self._hello.name
-        return AuthenticationFailed(
-            f"{name} at {self._addresses[index]} and {me} could not authenticate each other: "
-            f"{me}'s public key of {name} or {name}'s public key of {me} is wrong",
-            party=name,
-        )
+            if event in FAILURES:
+                del self.routes[self._dialer.drop(name, event)]
 
     def _late(self) -> PeerTimeout:
         """Who is missing, and where it was looked for."""
         limit, me = self._wire.limits.connect, self._hello.name
-        missing = [i for i in self._links if i not in self._hellos]
+        missing = [link.name for i, link in self._links.items() if i not in self._hellos]
         if not missing:
             waiting = [link.name for i, link in self._links.items() if i not in self._ready]
             return PeerTimeout(
@@ -356,10 +340,10 @@ class Handshake:
                 party=waiting[0],
             )
         where = [
-            f"{self._names[i]} did not answer at {self._addresses[i]}"
-            if i in self._addresses
-            else f"{self._names[i]} did not connect to {self._wire.address}"
-            for i in missing
+            f"{name} did not answer at {self._dialer.addresses[name]}"
+            if name in self._dialer.addresses
+            else f"{name} did not connect to {self._wire.address}"
+            for name in missing
         ]
         hints = self._strangers[-3:]
         if self._wire.doorkeeper is not None and self._wire.doorkeeper.refused:
@@ -367,5 +351,5 @@ class Handshake:
         note = f" ({'; '.join(hints)})" if hints else ""
         return PeerTimeout(
             f"{'; '.join(where)} within {limit:g} s{note}; start it, or check the address",
-            party=self._names[missing[0]],
+            party=missing[0],
         )

@@ -19,9 +19,8 @@ from mpyc_core.errors import FrameError, MpcError, PeerGone, PeerTimeout
 from .frame import PREFIX, Kind, pack_prefix
 from .limits import Limits
 from .link import NOTICE, Link, State, parse_abort
-from .wire import Wire, unacknowledged
+from .wire import Wire
 
-POLL = 0.001
 Message = tuple[bytes, zmq.Frame | None]
 
 
@@ -184,31 +183,15 @@ class Inbox:
             self.post(link, Kind.NOTICE, body)
 
     def leave(self, linger: float) -> None:
-        """Say BYE and wait, at most `linger` seconds, until all peers' machines have everything.
-
-        A connection that is closed earlier would be reset by the next heartbeat, and the last data
-        lost.
-        """
+        """Say BYE and wait, at most `linger` seconds, until all peers' machines have everything."""
         self.note_events()
         waiting = {}
         for link in self._links.values():
             if not link.gone:
                 link.sent += 1
                 head = pack_prefix(Kind.BYE, self._me, link.sent, self._session[:16])
-                waiting[link.index] = self._wire.send_last(link.route, head)
-        deadline = time.monotonic() + linger
-        while waiting and time.monotonic() < deadline:
-            for index, tracker in list(waiting.items()):
-                link = self._links[index]
-                if tracker is None or link.gone or self._delivered(link, tracker):
-                    del waiting[index]
-            if waiting:
-                time.sleep(POLL)
-                self.note_events()
-
-    def _delivered(self, link: Link, tracker: zmq.MessageTracker) -> bool:
-        """Whether everything up to a tracked message reached the peer's machine."""
-        return tracker.done and not unacknowledged(link.fd)
+                waiting[link.fd] = self._wire.send_last(link.route, head)
+        self._wire.flush(waiting, linger)
 
     def post(self, link: Link, kind: Kind, body: bytes) -> None:
         """Send a message without data; a lost peer does not get it."""

@@ -8,10 +8,12 @@ thread.
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import socket as posix
 import struct
 import termios
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -27,7 +29,9 @@ from .frame import PIECE_BYTES
 from .limits import Limits
 
 EVENTS = (
-    zmq.EVENT_DISCONNECTED
+    zmq.EVENT_CONNECTED
+    | zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_HANDSHAKE_SUCCEEDED
     | zmq.EVENT_CLOSED
     | zmq.EVENT_HANDSHAKE_FAILED_AUTH
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
@@ -35,6 +39,7 @@ EVENTS = (
 )
 Part = bytes | memoryview
 LINGER = 0.1
+FLUSH = 0.001
 
 
 def unacknowledged(fd: int) -> int:
@@ -209,6 +214,23 @@ class Wire:
         socket.send(parts[0], zmq.SNDMORE)
         return socket.send(parts[1], copy=False, track=True)
 
+    def send_parts(self, route: bytes, parts: Sequence[Part]) -> None:
+        """Queue one message of any number of parts; the memory of large ones must not change.
+
+        Raises
+        ------
+        PeerGone : there is no connection any more.
+        """
+        try:
+            self.socket.send(route, zmq.SNDMORE)
+        except zmq.ZMQError as error:
+            if error.errno == zmq.EHOSTUNREACH:
+                raise PeerGone("the connection is closed") from error
+            raise
+        for part in parts[:-1]:
+            self.socket.send(part, zmq.SNDMORE, copy=False)
+        self.socket.send(parts[-1], copy=False)
+
     def send_last(self, route: bytes, head: bytes) -> zmq.MessageTracker | None:
         """Queue a message whose tracker is done when it, and all before it, went to the kernel."""
         try:
@@ -224,7 +246,7 @@ class Wire:
     def poll(self, seconds: float) -> tuple[bool, bool]:
         """Wait; returns whether a message and whether a connection event can be read."""
         message = event = False
-        for socket, _ in self._poller.poll(max(0, round(1000 * seconds))):
+        for socket, _ in self._poller.poll(max(0, math.ceil(1000 * seconds))):
             if socket is self.socket:
                 message = True
             elif socket is self._monitor:
@@ -256,6 +278,30 @@ class Wire:
             event = recv_monitor_message(self._monitor)
             found.append((int(event["event"]), int(event["value"]), event["endpoint"].decode()))
         return found
+
+    def flush(self, waiting: dict[int, zmq.MessageTracker | None], seconds: float) -> None:
+        """Wait until the peers' machines have everything up to a last message.
+
+        A connection that is closed earlier would be reset by the next heartbeat, and the last data
+        lost. Connections that break meanwhile are not waited for.
+
+        Parameters
+        ----------
+        waiting : by the connection's descriptor, what `send_last` returned.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            for event, fd, _ in self.events():
+                if event == zmq.EVENT_DISCONNECTED:
+                    waiting.pop(fd, None)
+            waiting = {
+                fd: tracker
+                for fd, tracker in waiting.items()
+                if tracker is not None and not (tracker.done and not unacknowledged(fd))
+            }
+            if not waiting or time.monotonic() > deadline:
+                return
+            time.sleep(FLUSH)
 
     def close(self) -> None:
         """Close the sockets; what has not been handed to the kernel is lost."""

@@ -118,8 +118,8 @@ class ZmqMesh(Mesh):
         """
         me = self.names[self.me]
         hello = Hello.make(self.names, me, fresh_key(32), facts or {})
-        handshake = Handshake(self._wire, self.me, self.names, hello, self._links)
-        self.session = handshake.run(addresses)
+        handshake = Handshake(self._wire, self.names, hello, self._links, addresses)
+        self.session = handshake.run()
         self._inbox = Inbox(self._wire, self.me, self.session, self._links, handshake.routes)
         self._notifier = threading.Thread(
             target=self._notify, name=f"mpyc-core notices of {me}", daemon=True
