@@ -67,10 +67,11 @@ class Kernel:
     def __call__(self, *args: Any) -> None:
         """Run the kernel on arrays of one of its signatures."""
         if args[0].dtype.char not in self._ready:
-            self._prepare(args[0].dtype)
+            self.prepare(args[0].dtype)
         self._run(*args)
 
-    def _prepare(self, dtype: np.dtype[Any]) -> None:
+    def prepare(self, dtype: np.dtype[Any]) -> None:
+        """Compile the signature whose first argument is of `dtype`, or load it from the cache."""
         import numba
 
         with _lock:

@@ -28,11 +28,20 @@ def cores() -> int:
 
 
 def threads() -> int:
-    """Number of threads a kernel call may use: what was set, `MPC_THREADS`, or all cores."""
-    if _threads is not None:
-        return _threads
-    text = os.environ.get("MPC_THREADS")
-    return cores() if text is None else _positive("MPC_THREADS", text)
+    """Number of threads a kernel call may use: what was set, or `MPC_THREADS`, or all cores.
+
+    The environment is read once, at the first call.
+
+    Raises
+    ------
+    ConfigError
+        `MPC_THREADS` is not a positive integer.
+    """
+    global _threads
+    if _threads is None:
+        text = os.environ.get("MPC_THREADS")
+        _threads = cores() if text is None else _positive("MPC_THREADS", text)
+    return _threads
 
 
 def set_threads(n: int) -> None:
@@ -71,7 +80,8 @@ def run_rows(fn: RowKernel, n_rows: int, min_rows: int = 1) -> None:
     Calls made from inside a range run serially, so that nesting cannot exhaust the pool. The first
     exception is raised after all ranges have ended.
     """
-    parts = min(threads(), n_rows // max(1, min_rows))
+    parts = n_rows // max(1, min_rows)
+    parts = min(threads(), parts) if parts > 1 else parts
     if parts <= 1 or getattr(_worker, "busy", False):
         if n_rows > 0:
             fn(0, n_rows)

@@ -23,6 +23,7 @@ from mpyc_core.errors import ConfigError
 Array = npt.NDArray[Any]
 
 KEY_BYTES = 16
+BLOCK_BYTES = 16
 _ZEROS = bytes(1 << 16)
 _WORDS = {np.dtype("<u4"), np.dtype("<u8"), np.dtype("<u2"), np.dtype("u1")}
 
@@ -62,6 +63,7 @@ class Stream:
         buffer_id: int,
         shape: int | tuple[int, ...],
         dtype: npt.DTypeLike = np.uint64,
+        first: int = 0,
     ) -> Array:
         """The words at an address, in a fresh array.
 
@@ -71,20 +73,21 @@ class Stream:
         buffer_id : which of the operation's buffers, below 2^16.
         shape : shape of the result; its words have consecutive indices.
         dtype : unsigned words of 8, 16, 32 or 64 bits.
+        first : index of the first block, of 16 bytes, below 2^64.
 
         Raises
         ------
         ConfigError
-            An id, the shape or the dtype is outside its range.
+            An id, the shape, the dtype or an index is outside its range.
         """
         lengths = (shape,) if isinstance(shape, int) else tuple(shape)
         if any(n < 0 for n in lengths):
             raise ConfigError(f"expected lengths of at least 0, got shape {lengths}")
         out = np.empty(lengths, dtype)
-        self.fill(op_id, buffer_id, out)
+        self.fill(op_id, buffer_id, out, first)
         return out
 
-    def fill(self, op_id: int, buffer_id: int, out: Array) -> None:
+    def fill(self, op_id: int, buffer_id: int, out: Array, first: int = 0) -> None:
         """Write the words at an address over `out`, C-contiguous; see `words`."""
         if not (0 <= op_id < 1 << 48 and 0 <= buffer_id < 1 << 16):
             raise ConfigError(
@@ -96,9 +99,12 @@ class Stream:
                 "expected a writeable C-contiguous array of unsigned 8, 16, 32 or 64-bit words, "
                 f"got dtype {out.dtype}"
             )
+        blocks = -(-out.nbytes // BLOCK_BYTES)
+        if not 0 <= first <= first + blocks <= 1 << 64:
+            raise ConfigError(f"expected block indices below 2^64, got {blocks} from {first} on")
         if out.size == 0:
             return
-        counter = op_id.to_bytes(6, "big") + buffer_id.to_bytes(2, "big") + bytes(8)
+        counter = (op_id << 80 | buffer_id << 64 | first).to_bytes(BLOCK_BYTES, "big")
         encryptor = self._at(counter)
         view = out.reshape(-1).view(np.uint8).data
         for start in range(0, len(view), len(_ZEROS)):

@@ -62,10 +62,13 @@ def sweep(
         a0 = 0
         for i in range(i0, i1, ROWS):
             at = c0 + i * ldc + j
-            if i + ROWS <= i1 and j + wide <= j1:
-                tile(work, a0, work, b0, c, at, ldc, pairs, add)
+            whole = i + ROWS <= i1 and j + wide <= j1
+            if whole:
+                target, t0, ldt = c, at, ldc
             else:
-                tile(work, a0, work, b0, work, corner, wide, pairs, False)
+                target, t0, ldt = work, corner, wide
+            tile(work, a0, work, b0, target, t0, ldt, pairs, add and whole)
+            if not whole:
                 for r in range(min(ROWS, i1 - i)):
                     for s in range(min(wide, j1 - j)):
                         part = work[corner + r * wide + s]

@@ -55,13 +55,22 @@ def and_terms(xn: Array, xp: Array, yn: Array, yp: Array, zn: Array, zp: Array, 
 
 
 def _run(terms: Kernel, operands: tuple[Array, ...], out: Array) -> None:
-    for x in operands:
-        if x.shape != out.shape:
-            raise ShapeMismatch(f"expected operands of shape {out.shape}, got {x.shape}")
-        if x.dtype != out.dtype:
-            raise RingMismatch(f"expected operands of dtype {out.dtype}, got {x.dtype}")
     if not (out.flags.c_contiguous and out.flags.aligned):
         raise ShapeMismatch("expected a C-contiguous and aligned array for the result")
-    flat = [np.require(x, requirements=["C", "A"]).reshape(-1) for x in operands]
-    target = out.reshape(-1)
-    run_rows(lambda i, j: terms(*(x[i:j] for x in flat), target[i:j]), target.size, _MIN_WORDS)
+    flat = [_flat(x, out) for x in operands]
+    flat.append(out.reshape(-1))
+    if out.size < 2 * _MIN_WORDS:
+        terms(*flat)
+    else:
+        run_rows(lambda i, j: terms(*(x[i:j] for x in flat)), out.size, _MIN_WORDS)
+
+
+def _flat(x: Array, out: Array) -> Array:
+    if x.shape != out.shape:
+        raise ShapeMismatch(f"expected operands of shape {out.shape}, got {x.shape}")
+    if x.dtype != out.dtype:
+        raise RingMismatch(f"expected operands of dtype {out.dtype}, got {x.dtype}")
+    flags = x.flags
+    if not (flags.c_contiguous and flags.aligned):
+        x = np.require(x, requirements=["C", "A"])
+    return x.reshape(-1)

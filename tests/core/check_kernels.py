@@ -1,0 +1,172 @@
+"""Every kernel against Python's integers, as functions and as a program.
+
+The program runs all of it on small sizes: it is started in processes of their own, without
+compilation and as if on a processor without AVX-512.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mpyc_core.bits import from_planes, to_planes
+from mpyc_core.kernels.replicated import and_terms, replicated_terms
+from mpyc_core.ring import Z32, Z64, Ring
+
+Array = npt.NDArray[Any]
+
+SMALL = [(0, 3, 2), (2, 0, 3), (1, 1, 1), (1, 7, 20), (9, 3, 2), (7, 5, 17), (13, 9, 40)]
+CONVOLUTIONS = [
+    ((1, 1, 3, 3), (1, 1, 1, 1), (1, 1), (0, 0)),
+    ((2, 3, 6, 11), (4, 3, 3, 2), (1, 1), (0, 0)),
+    ((2, 1, 5, 8), (7, 1, 2, 1), (2, 7), (0, 0)),
+    ((1, 2, 5, 9), (3, 2, 2, 3), (2, 1), (1, 4)),
+    ((3, 2, 4, 4), (2, 2, 4, 4), (3, 3), (0, 0)),
+]
+
+
+def words(rng: np.random.Generator, ring: Ring, *shape: int) -> Array:
+    """Elements of which every third is 0, 1, -1, 2^(k-1), 2^(k-1) - 1 or 2^(k/2), read-only."""
+    k = ring.bits
+    edges = np.array([0, 1, 2**k - 1, 2 ** (k - 1), 2 ** (k - 1) - 1, 2 ** (k // 2)], ring.dtype)
+    x = rng.integers(0, 2**k - 1, shape, ring.dtype, endpoint=True)
+    x = np.where(rng.random(shape) < 1 / 3, edges[rng.integers(0, len(edges), shape)], x)
+    return np.frombuffer(x.tobytes(), ring.dtype).reshape(shape)
+
+
+def exact(x: Array) -> Array:
+    """The unsigned words as Python's integers."""
+    return np.array([int(v) for v in x.reshape(-1)], object).reshape(x.shape)
+
+
+def agree(result: Array, expected: Array, ring: Ring) -> None:
+    """Same dtype, same shape, same values mod 2^k."""
+    assert result.dtype == ring.dtype
+    assert result.shape == expected.shape
+    modulus = 1 << ring.bits
+    assert [int(v) for v in result.flat] == [int(v) % modulus for v in expected.flat]
+
+
+def check_matmul(ring: Ring, left: tuple[int, ...], right: tuple[int, ...]) -> None:
+    """Product of random arrays of these shapes."""
+    rng = np.random.default_rng([*left, *right])
+    a, b = words(rng, ring, *left), words(rng, ring, *right)
+    agree(ring.matmul(a, b), np.asarray(np.matmul(exact(a), exact(b))), ring)
+
+
+def check_conv2d(
+    ring: Ring,
+    x_shape: tuple[int, ...],
+    w_shape: tuple[int, ...],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+) -> None:
+    """Convolution, and its adjoints by <g, y> = <grad_x, x> = <grad_w, w> for unit vectors."""
+    rng = np.random.default_rng([*x_shape, *w_shape])
+    x, w = words(rng, ring, *x_shape), words(rng, ring, *w_shape)
+    y = correlate(exact(x), exact(w), stride, padding)
+    agree(ring.conv2d(x, w, stride, padding), y, ring)
+    g = words(rng, ring, *y.shape)
+    grad_x, grad_w = adjoints(exact(g), exact(x), exact(w), stride, padding)
+    agree(ring.conv2d_grad_x(g, w, x.shape, stride, padding), grad_x, ring)
+    agree(ring.conv2d_grad_w(x, g, w.shape, stride, padding), grad_w, ring)
+
+
+def correlate(x: Array, w: Array, stride: tuple[int, int], padding: tuple[int, int]) -> Array:
+    """The definition of cross-correlation, on Python's integers."""
+    padded = pad(x, padding)
+    oh = (padded.shape[2] - w.shape[2]) // stride[0] + 1
+    ow = (padded.shape[3] - w.shape[3]) // stride[1] + 1
+    y = np.zeros((x.shape[0], w.shape[0], oh, ow), object)
+    for i, j in np.ndindex(oh, ow):
+        y[:, :, i, j] = np.tensordot(window(padded, w, i, j, stride), w, ([1, 2, 3], [1, 2, 3]))
+    return y
+
+
+def adjoints(
+    g: Array, x: Array, w: Array, stride: tuple[int, int], padding: tuple[int, int]
+) -> tuple[Array, Array]:
+    """Gradients at x and w by the chain rule, one output position after the other."""
+    padded = pad(x, padding)
+    grad_x, grad_w = np.zeros_like(padded), np.zeros_like(w)
+    for i, j in np.ndindex(*g.shape[2:]):
+        here = g[:, :, i, j]
+        view = window(grad_x, w, i, j, stride)
+        view += np.tensordot(here, w, 1)
+        grad_w += np.tensordot(here, window(padded, w, i, j, stride), ([0], [0]))
+    h, v = padding
+    return grad_x[:, :, h : h + x.shape[2], v : v + x.shape[3]], grad_w
+
+
+def pad(x: Array, padding: tuple[int, int]) -> Array:
+    """`x` with zeros around its two last axes."""
+    n, c, h, w = x.shape
+    padded = np.zeros((n, c, h + 2 * padding[0], w + 2 * padding[1]), object)
+    padded[:, :, padding[0] : padding[0] + h, padding[1] : padding[1] + w] = x
+    return padded
+
+
+def window(x: Array, w: Array, i: int, j: int, stride: tuple[int, int]) -> Array:
+    """What the filter sees at output position (i, j)."""
+    top, left = i * stride[0], j * stride[1]
+    return x[:, :, top : top + w.shape[2], left : left + w.shape[3]]
+
+
+def check_replicated_terms(ring: Ring, *shape: int) -> None:
+    """Local terms of a product, into a fresh array and into an operand's."""
+    rng = np.random.default_rng([ring.bits, *shape])
+    operands = [words(rng, ring, *shape) for _ in range(6)]
+    xn, xp, yn, yp, zn, zp = map(exact, operands)
+    expected = xn * yn + xn * yp + xp * yn + zn - zp
+    out = np.empty(shape, ring.dtype)
+    replicated_terms(*operands, out)
+    agree(out, expected, ring)
+    out[...] = operands[2]
+    replicated_terms(*operands[:2], out, *operands[3:], out)
+    agree(out, expected, ring)
+
+
+def check_and_terms(*shape: int) -> None:
+    """Local terms of an AND of packed bits."""
+    rng = np.random.default_rng(shape)
+    operands = [words(rng, Z64, *shape) for _ in range(6)]
+    xn, xp, yn, yp, zn, zp = map(exact, operands)
+    out = np.empty(shape, np.uint64)
+    and_terms(*operands, out)
+    agree(out, (xn & yn) ^ (xn & yp) ^ (xp & yn) ^ zn ^ zp, Z64)
+
+
+def check_planes(ring: Ring, n: int, nbits: int) -> None:
+    """Bit i of element j is bit j % 64 of word j // 64 of plane i, and back."""
+    x = words(np.random.default_rng([n, nbits]), ring, n)
+    planes = to_planes(x, nbits)
+    assert planes.shape == (nbits, (n + 63) // 64)
+    assert planes.dtype == np.uint64
+    expected = np.zeros(planes.shape, object)
+    for j, v in enumerate(exact(x)):
+        for i in range(nbits):
+            expected[i, j // 64] |= (v >> i & 1) << j % 64
+    agree(planes, expected, Z64)
+    planes.setflags(write=False)
+    agree(from_planes(planes, n, ring.dtype), exact(x) % (1 << nbits), ring)
+
+
+def main() -> None:
+    """All kernels on small sizes."""
+    for ring in (Z32, Z64):
+        for m, k, n in SMALL:
+            check_matmul(ring, (m, k), (k, n))
+        check_matmul(ring, (3, 2, 5), (3, 5, 2))
+        for case in CONVOLUTIONS:
+            check_conv2d(ring, *case)
+        for size in (0, 1, 7, 33):
+            check_replicated_terms(ring, size)
+        check_planes(ring, 65, ring.bits)
+        check_planes(ring, 530, 3)
+    check_and_terms(17)
+
+
+if __name__ == "__main__":
+    main()
