@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import CTR
+from cryptography.hazmat.primitives.ciphers.modes import CTR, ECB
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -145,6 +145,22 @@ def derive(seed: bytes, *context: str | int | bytes, length: int = KEY_BYTES) ->
     if len(seed) < KEY_BYTES:
         raise ConfigError(f"expected a seed of at least {KEY_BYTES} bytes, got {len(seed)} bytes")
     return hkdf(seed, b"", b"".join(_canonical(value) for value in context), length)
+
+
+def subkey(key: bytes, context: bytes) -> bytes:
+    """A key for one 16-byte context: AES_key(context), for keys that are used for nothing else.
+
+    A pseudorandom permutation gives unrelated keys for different contexts, in a few microseconds
+    where `derive` takes tens.
+
+    Raises
+    ------
+    ConfigError
+        The key or the context is not 16 bytes long.
+    """
+    if len(key) != KEY_BYTES or len(context) != KEY_BYTES:
+        raise ConfigError(f"expected 16 and 16 bytes, got {len(key)} and {len(context)}")
+    return Cipher(AES(key), ECB()).encryptor().update(context)
 
 
 def hkdf(secret: bytes, salt: bytes, info: bytes, length: int) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from .registry import get_op
 from .value import Public, Share, Value, component_spec
 
 KINDS = ("int", "fixed", "bit")
+SPECIAL = ("input", "open", "announce", "consent", "to_client")
+"""Commands that are not operations: they bring values in, take them out, or agree on it."""
 NOTHING = np.full(MAX_NDIM + 4, 2**64 - 1, np.uint64)
 """What an owner announces when it has no such array; every party then refuses alike."""
 
@@ -54,15 +56,13 @@ class Evaluator:
         ShareError : unknown ids, or operands that the operation refuses.
         """
         operands = [self._operand(x) for x in command.inputs]
-        self.program.update(command, [v.meta for v in operands])
-        special = {
-            "input": self._input,
-            "open": self._open,
-            "announce": self._announce,
-            "consent": self._consent,
-        }
-        if command.op in special:
-            return special[command.op](command, operands, data)
+        for key in command.outputs:
+            if key in self.values:
+                raise ShareError(f"id {key} is taken; a result needs a new one")
+        self.protocol.bind(self.program.update(command, [v.meta for v in operands]))
+        if command.op in SPECIAL:
+            special: Callable[..., Steps[Any]] = getattr(self, f"_{command.op}")
+            return special(command, operands, data)
         return self._operate(command, operands)
 
     def _operand(self, x: int | Public) -> Value:
@@ -135,6 +135,17 @@ class Evaluator:
             )
         return decode_meta(data)
 
+    def _to_client(
+        self, command: Command, operands: list[Value], data: Array | None
+    ) -> Steps[Array]:
+        """This party's part of an opening to the driver."""
+        (x,) = operands
+        if isinstance(x, Public):
+            return x.value
+        with np.errstate(over="ignore"):
+            return self.protocol.to_client(x)
+        yield
+
     def _consent(
         self, command: Command, _: list[Value], data: Array | None
     ) -> Steps[tuple[str, ...]]:
@@ -160,6 +171,8 @@ class Evaluator:
 
     def put(self, key: int, meta: Meta, parts: tuple[Array, ...]) -> None:
         """Store a share that a client dealt, after checking its components."""
+        if key in self.values:
+            raise ShareError(f"id {key} is taken; a dealt share needs a new one")
         spec = component_spec(meta)
         for part in parts:
             if Spec.of(part) != spec:

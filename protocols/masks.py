@@ -1,8 +1,12 @@
 """Masks: addressed, pairwise randomness that hides every message.
 
 Two parties that share a key compute the same block without a message. A mask is addressed by
-(key purpose, operation, buffer, index): nothing is consumed, so neither batching nor the order of
-execution can make two places use the same block. Taking one address twice raises.
+(key purpose, program so far, operation, buffer, index): nothing is consumed, so neither batching
+nor the order of execution can make two places use the same block. Taking one address twice raises.
+
+The hash of the program so far is part of the address because a driver is not trusted: if it tells
+two parties different things, they mask with unrelated blocks, and what both send to a third party
+before the mismatch is noticed cannot be combined.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mpyc_core.prg import Stream, derive
+from mpyc_core.prg import Stream, derive, subkey
 from mpyc_core.ring import Ring
 from mpyc_core.transport.mesh import Array
 
@@ -31,12 +35,22 @@ class PairKeys:
     def __init__(self, seed: bytes, session: bytes, holders: tuple[int, int]) -> None:
         self._seed = seed
         self._context = (session, *holders)
+        self._masters: dict[str, bytes] = {}
+        self._program = bytes(16)
         self._streams: dict[str, Stream] = {}
 
+    def bind(self, program: bytes) -> None:
+        """Make the streams those of a program's hash (16 bytes)."""
+        if program != self._program:
+            self._program = program
+            self._streams.clear()
+
     def stream(self, purpose: Purpose) -> Stream:
-        """The stream of one purpose; no two purposes share a key."""
+        """The stream of one purpose; no two purposes or programs share a key."""
         if purpose not in self._streams:
-            self._streams[purpose] = Stream(derive(self._seed, *self._context, purpose))
+            if purpose not in self._masters:
+                self._masters[purpose] = derive(self._seed, *self._context, purpose)
+            self._streams[purpose] = Stream(subkey(self._masters[purpose], self._program))
         return self._streams[purpose]
 
     def __repr__(self) -> str:

@@ -66,6 +66,10 @@ class Protocol(ABC):
         self._next_op += 1
         return self._next_op
 
+    def bind(self, program: bytes) -> None:
+        """Make every mask of what follows depend on the program's hash."""
+        del program
+
     @property
     def position(self) -> int:
         """How many interactive primitives ran so far."""

@@ -9,6 +9,7 @@ points `mpyc_core.operations` and `mpyc_core.protocols`; loading the entry point
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -88,6 +89,7 @@ class Op:
 _OPS: dict[str, Op] = {}
 _PROTOCOLS: dict[str, type[Protocol]] = {}
 _loaded: set[str] = set()
+_loading = threading.RLock()
 
 
 def operation(
@@ -123,13 +125,14 @@ def register_protocol(cls: type[Protocol]) -> type[Protocol]:
 
 
 def _load(group: str, *modules: str) -> None:
-    if group in _loaded:
-        return
-    _loaded.add(group)
-    for module in modules:
-        import_module(module)
-    for entry in entry_points(group=f"mpyc_core.{group}"):
-        entry.load()
+    with _loading:  # another thread must not see a registry that is half full
+        if group in _loaded:
+            return
+        for module in modules:
+            import_module(module)
+        for entry in entry_points(group=f"mpyc_core.{group}"):
+            entry.load()
+        _loaded.add(group)
 
 
 def get_op(name: str) -> Op:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-import numpy as np
-
-from mpyc_core.errors import ConfigError, FrameError, MpcError, PermissionDenied
+from mpyc_core.errors import ConfigError, Disconnected, FrameError, MpcError, PermissionDenied
 from mpyc_core.meta import Meta
 from mpyc_core.transport.mesh import Array
 
 from .backend import decode
 from .command import Command, from_wire
+from .evaluator import SPECIAL
 from .party import Party
-from .value import Public
 
 Reply = tuple[dict[str, Any], list[Array]]
 OnResult = Callable[[Meta, Array], None]
@@ -47,15 +45,16 @@ class Server:
         self.results: list[Array] = []
 
     def serve(self) -> None:
-        """Answer until the driver closes the session.
+        """Answer until the driver ends the session or is lost.
 
         Raises
         ------
         MpcError : the first error that ended the session; the driver and the peers were told.
         """
         while True:
-            header, arrays = self.requests.receive()
-            if header.get("do") == "close":
+            try:
+                header, arrays = self.requests.receive()
+            except Disconnected:
                 return
             try:
                 answer, payload = self._answer(header, arrays)
@@ -85,7 +84,7 @@ class Server:
             freed = [int(key) for key in header["free"]]
         except (KeyError, TypeError, ValueError):
             raise FrameError(
-                f"a driver sent an unknown request; there are: {', '.join(actions)}, close"
+                f"a driver sent an unknown request; there are: {', '.join(actions)}"
             ) from None
         self.party.evaluator.free(freed)
         try:
@@ -98,7 +97,7 @@ class Server:
 
     def _run(self, header: Mapping[str, Any], arrays: list[Array]) -> Reply:
         command = from_wire(header, arrays)
-        if command.op in ("input", "open", "announce", "consent"):
+        if command.op in SPECIAL:
             raise FrameError(f"{command.op} is not an operation; use the request of its own")
         self.party.run(command)
         return {}, []
@@ -119,10 +118,7 @@ class Server:
         party.agree(key, "the driver" if to is None else party.names[int(to)])
         value = party.evaluator.values[key]
         if to is None:
-            if isinstance(value, Public):
-                return {}, [value.value]
-            with np.errstate(over="ignore"):
-                return {}, [party.evaluator.protocol.to_client(value)]
+            return {}, [party.run(Command("to_client", (key,)))]
         opened = party.run(Command("open", (key,), (), {"to": int(to)}))
         if opened is not None:
             result = decode(opened, value.meta)

@@ -218,12 +218,7 @@ class Session(Backend):
                 return
             self._closed = True
             try:
-                if self._failed is None:
-                    for name in self.names:
-                        self._channel.send(name, {"do": "close", "free": []})
-            except MpcError:
-                pass
-            finally:
                 self._channel.close()
+            finally:
                 if self._on_close is not None:
                     self._on_close()

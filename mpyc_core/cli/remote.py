@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mpyc_core.errors import ConfigError, MpcError, RequestDenied
+from mpyc_core.errors import ConfigError, Disconnected, MpcError, RequestDenied
 from mpyc_core.protocols.session import Session
-from mpyc_core.transport.cluster import Cluster
-from mpyc_core.transport.curve import Identity
+from mpyc_core.transport.cluster import Cluster, load_cluster
+from mpyc_core.transport.curve import Identity, load_identity
 
 from .party import guarded, make_party
 from .program import load
@@ -21,7 +21,7 @@ def _identity(cluster: Cluster, name: str, config: Path, key: Path | None) -> Id
     """This party's secret key; None in a cluster on one machine that names no keys."""
     if not cluster.keys:
         return None
-    return Identity.load(key or config.parent / f"{name}.key")
+    return load_identity(key or config.parent / f"{name}.key")
 
 
 def _mesh(cluster: Cluster, name: str, identity: Identity | None) -> Any:
@@ -37,7 +37,7 @@ def _mesh(cluster: Cluster, name: str, identity: Identity | None) -> Any:
 
 def run(name: str, config: Path, key: Path | None, place: str, pairs: list[str]) -> int:
     """Run `program(party, **arguments)` as one party of a cluster."""
-    cluster = Cluster.load(config)
+    cluster = load_cluster(config)
     program = load(place)
     args = arguments(pairs)
     mesh = _mesh(cluster, name, _identity(cluster, name, config, key))
@@ -60,7 +60,7 @@ def serve(name: str, config: Path, key: Path | None, place: str | None) -> int:
     """Take sessions, one after the other, until stopped."""
     from mpyc_core.transport.control import ControlServer
 
-    cluster = Cluster.load(config)
+    cluster = load_cluster(config)
     identity = _identity(cluster, name, config, key)
     entry = cluster.party(name)
     if entry.control_at is None:
@@ -89,7 +89,10 @@ def _serve_one(
     """One session; its end, whatever the reason, leaves this server ready for the next."""
     from mpyc_core.protocols.server import Server
 
-    header, _ = control.receive()
+    try:
+        header, _ = control.receive()
+    except Disconnected:
+        return
     if header.get("do") != "hello":
         error = RequestDenied(f"{name} is in no session yet; open one first", party=name)
         control.reply({"error": error.to_wire(), "fatal": True})
@@ -128,7 +131,7 @@ def connect_session(config: str, wrap: Callable[[Any], Any]) -> Session:
     from mpyc_core.transport.control import ControlClient
 
     path = Path(config)
-    cluster = Cluster.load(path)
+    cluster = load_cluster(path)
     missing = [name for name in cluster.names if name not in cluster.controls]
     if missing:
         raise ConfigError(f"{path} gives no control address of {', '.join(missing)}")
@@ -140,7 +143,7 @@ def connect_session(config: str, wrap: Callable[[Any], Any]) -> Session:
                 f"no key of a driver beside {path}; make one with `python -m mpyc_core keys --name "
                 "NAME`, and have the parties add its public key under [drivers.NAME]"
             )
-        identity = Identity.load(path.parent / f"{name}.key")
+        identity = load_identity(path.parent / f"{name}.key")
     keys = cluster.keys if identity is not None else None
     channel = ControlClient(cluster.controls, limits=cluster.limits, identity=identity, keys=keys)
     session = Session(

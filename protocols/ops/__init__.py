@@ -3,6 +3,7 @@
 infer.py        shape, ring and scale rules
 structure.py    reshape, index, concatenate, sum: linear, local
 arithmetic.py   add, multiply, matrix product, convolution, change of scale
+combine.py      linear combinations with one truncation
 compare.py      sign, order and equality
 choose.py       selection, ReLU, maximum, absolute value
 order.py        max, argmax and sort along an axis
@@ -11,6 +12,6 @@ approx.py       exp, log, reciprocal, square roots, sigmoid, tanh, with domain a
 losses.py       softmax, cross-entropy, logistic loss
 """
 
-from . import arithmetic, choose, compare, convolution, structure
+from . import arithmetic, choose, combine, compare, convolution, structure
 
-__all__ = ["arithmetic", "choose", "compare", "convolution", "structure"]
+__all__ = ["arithmetic", "choose", "combine", "compare", "convolution", "structure"]

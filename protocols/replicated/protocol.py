@@ -65,6 +65,10 @@ class Replicated(Protocol):
             holders = (min(self.me, peer), max(self.me, peer))
             self._keys[peer] = PairKeys(low + high, session, holders)
 
+    def bind(self, program: bytes) -> None:
+        for keys in self._keys.values():
+            keys.bind(program)
+
     def _turn(self) -> Turn:
         return Turn(self.me, self.fresh_op(), self._keys)
 
