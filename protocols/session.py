@@ -59,6 +59,7 @@ class Session(Backend):
     ----------
     channel : connected to one server per party.
     on_close : called last, to end local processes.
+    pids : process ids of local parties, by name.
     """
 
     audience = "the driver"
@@ -73,10 +74,12 @@ class Session(Backend):
         f: int | None = None,
         wrap: Wrap,
         on_close: Callable[[], None] | None = None,
+        pids: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__(names, protocol, ring, f, wrap)
         self._channel = channel
         self._on_close = on_close
+        self.pids = dict(pids or {})
         self._lock = threading.RLock()
         self._waiting: dict[str, deque[str]] = {name: deque() for name in self.names}
         self._failed: MpcError | None = None

@@ -195,6 +195,7 @@ def open_session(
             f=f,
             wrap=SecretTensor,
             on_close=processes.close,
+            pids=processes.pids(),
         )
     except BaseException:
         processes.close()

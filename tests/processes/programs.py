@@ -1,0 +1,63 @@
+"""Programs that the process tests start at every party."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any
+
+import numpy as np
+
+
+def product(party: Any, factor: int = 2) -> dict[str, Any]:
+    """Share at the second party, compute, open to all and to the last."""
+    x = party.share(np.array([1.5, -2.0, 3.0]) if party.me == 1 else None, owner=party.names[1])
+    y = (x * x * factor).relu()
+    last = party.names[-1]
+    return {"all": y.reveal(), "last": (x > 0).reveal(to=last), "cost": party.cost()["rounds"]}
+
+
+def different(party: Any) -> Any:
+    """The last party runs another program."""
+    x = party.share([1, 2, 3] if party.me == 0 else None)
+    y = x * x if party.me < party.mesh.n - 1 else x + x
+    return (y * x).reveal()
+
+
+def other_constant(party: Any) -> Any:
+    """The parties disagree on a public constant only."""
+    x = party.share([1, 2, 3] if party.me == 0 else None)
+    return ((x + party.me) * x).reveal()
+
+
+def fails(party: Any) -> Any:
+    """The second party raises an error of its own, with private data in its text."""
+    x = party.share([1, 2, 3] if party.me == 0 else None)
+    if party.me == 1:
+        raise ValueError("the private number is 4711")
+    return (x * x).reveal()
+
+
+def dies(party: Any) -> Any:
+    """The second party is killed in mid-run."""
+    x = party.share([1, 2, 3] if party.me == 0 else None)
+    if party.me == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return (x * x).reveal()
+
+
+def wrong_shape(party: Any) -> Any:
+    """An owner's array is not what the others expect."""
+    return party.share(np.zeros((2, 3)) if party.me == 0 else None, shape=(None, 4)).reveal()
+
+
+def not_a_number(party: Any) -> Any:
+    """An owner's data cannot be represented."""
+    return party.share([1.0, float("nan")] if party.me == 0 else None).reveal()
+
+
+def sleeps(party: Any) -> None:
+    """Every party waits, to be interrupted."""
+    party.share([1] if party.me == 0 else None)
+    time.sleep(60)
