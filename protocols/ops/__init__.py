@@ -12,6 +12,15 @@ approx.py       exp, log, reciprocal, square roots, sigmoid, tanh, with domain a
 losses.py       softmax, cross-entropy, logistic loss
 """
 
-from . import arithmetic, choose, combine, compare, convolution, structure
+from . import arithmetic, bitwise, choose, combine, compare, convolution, order, structure
 
-__all__ = ["arithmetic", "choose", "combine", "compare", "convolution", "structure"]
+__all__ = [
+    "arithmetic",
+    "bitwise",
+    "choose",
+    "combine",
+    "compare",
+    "convolution",
+    "order",
+    "structure",
+]
