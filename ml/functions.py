@@ -25,7 +25,7 @@ class Functions(Shaping):
     __slots__ = ()
 
     def _function(self, op: str, **params: Any) -> Self:
-        x = self.to_fixed() if self.kind != "fixed" else self
+        x = self.to_fixed()
         return x._one(op, x, **params)
 
     # -- elementwise functions ------------------------------------------------------------------

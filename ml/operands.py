@@ -6,6 +6,7 @@ Other factors get the fraction bits that keep about as many significant bits as 
 
 from __future__ import annotations
 
+import math
 import numbers
 from typing import Any
 
@@ -52,21 +53,34 @@ def term(backend: Backend, array: Array, like: Meta) -> Public:
 
 
 def factor(backend: Backend, array: Array, like: Meta) -> Public:
-    """Encode what a secret is multiplied by.
+    """Encode what a secret of meta `like` is multiplied by.
 
+    Whole numbers stay whole. A single number that f bits hold exactly gets no more than it needs.
+    Others are rounded to s significant bits (those of the largest), where s is f, or half of the
+    bits above f if that is less; the product is in range while |secret| < 2^(k - 2 - f - s).
     Beside secret integers a float makes the result fixed point of the session's scale.
     """
+    ring = like.ring
     if not is_float(array):
-        return encode(array, like.ring, 0)
+        return encode(array, ring, 0)
     if like.kind == "int":
-        return encode(array, like.ring, backend.f)
-    if is_whole(array, like.ring.bits):
-        return encode(array.astype(np.int64), like.ring, 0)
+        return encode(array, ring, backend.f)
+    if is_whole(array, ring.bits):
+        return encode(array.astype(np.int64), ring, 0)
     if array.size == 1:
         bits = float(array.reshape(())).as_integer_ratio()[1].bit_length() - 1
         if bits <= like.f:
-            return encode(array, like.ring, bits)
-    return backend.constant(array, like, factor=True)
+            return encode(array, ring, bits)
+    room = ring.bits - 2 - like.f
+    return encode(array, ring, min(like.f, room // 2) + leading_zeros(array, room // 2))
+
+
+def leading_zeros(array: Array, limit: int) -> int:
+    """How many binary places after the point are 0 in every element, at most `limit`."""
+    largest = float(np.max(np.abs(array), initial=0.0))
+    if not 0 < largest < 1:
+        return 0
+    return min(limit, -math.frexp(largest)[1])
 
 
 def precise_beside_int(array: Array, f: int) -> bool:

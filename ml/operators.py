@@ -31,10 +31,16 @@ class Operators(Handle):
         return self._one("to_number", self) if self.kind == "bit" else self
 
     def to_fixed(self, f: int | None = None) -> Self:
-        """Fixed point with `f` fraction bits (the session's when None); local unless bits drop."""
+        """Fixed point with `f` fraction bits; local unless bits drop.
+
+        Parameters
+        ----------
+        f : fraction bits; None leaves fixed point as it is and gives integers the session's.
+        """
         x = self._number()
-        target = self.backend.f if f is None else f
-        return x if x.f == target and x.kind == "fixed" else x._one("rescale", x, f=target)
+        if x.kind == "fixed" and f in (None, x.f):
+            return x
+        return x._one("rescale", x, f=self.backend.f if f is None else f)
 
     def _beside(self, array: Array) -> Self:
         """This tensor as a number that `array` can be added to or compared with."""
@@ -120,11 +126,10 @@ class Operators(Handle):
         A public divisor costs one truncation; a secret one runs the `div` operation, whose domain
         and error its entry in the list of operations states.
         """
-        x = self.to_fixed() if self.kind != "fixed" else self
+        x = self.to_fixed()
         if not isinstance(other, Operators):
             return x.mul(operands.inverse(operands.array_of(other)))
-        y = other if other.kind == "fixed" else other.to_fixed()
-        return x._one("div", x, y)
+        return x._one("div", x, other.to_fixed())
 
     def __truediv__(self, other: Any) -> Self:
         return self.div(other) if _fits(other) else NotImplemented

@@ -198,9 +198,9 @@ def _operand(x: Planned | Public) -> Ref | Public:
 
 
 def _is_one(x: Planned, partner: Planned) -> bool:
-    """Whether x * partner is the partner."""
+    """Whether x * partner is the partner, but for float64's rounding."""
     return (
         x.known is not None
-        and bool(np.all(x.known == 1))
+        and bool(np.all(np.abs(x.known - 1) < 2.0**-40))
         and np.broadcast_shapes(x.meta.shape, partner.meta.shape) == partner.meta.shape
     )

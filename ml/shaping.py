@@ -157,7 +157,7 @@ class Shaping(Operators):
 
         The squares are summed as scalar products, so they cost what the result's size costs.
         """
-        x = self._number().to_fixed()
+        x = self.to_fixed()
         axes = axes_of(self.meta, plain_axes(axis))
         centred = x - x.mean(axes, keepdims=True)
         kept = [i for i in range(self.ndim) if i not in axes]

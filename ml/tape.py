@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mpyc_core.errors import ShapeMismatch, ShareError
 from mpyc_core.protocols.backend import Ref
 from mpyc_core.protocols.registry import get_op
 from mpyc_core.protocols.value import Public
 
-from .plan import Plan
+from .plan import Plan, Planned
 
 if TYPE_CHECKING:
     from .handle import Handle
@@ -154,13 +155,13 @@ class _Walk:
         node.inputs, node.outputs = [], []
 
 
-def backward(root: Handle, gradient: Handle | None) -> None:
+def backward(root: Handle, gradient: Handle | npt.ArrayLike | None) -> None:
     """Add the gradient of `root` to `.grad` of every leaf that requires one.
 
     Parameters
     ----------
     root : the loss, of one element unless `gradient` is given.
-    gradient : of `root`'s shape; 1 when None.
+    gradient : secret, of `root`'s shape, or public, broadcast to it; 1 when None.
 
     Raises
     ------
@@ -177,17 +178,25 @@ def backward(root: Handle, gradient: Handle | None) -> None:
         raise ShapeMismatch(
             f"backward() needs a scalar, got shape {root.shape}; sum it, or pass its gradient"
         )
-    if gradient is not None and gradient.shape != root.shape:
-        raise ShapeMismatch(f"expected a gradient of shape {root.shape}, got {gradient.shape}")
     walk = _Walk(root)
-    if gradient is None:
-        seed = walk.plan.known(np.ones(root.shape))
-    else:
-        seed = walk.plan.value(gradient.ref)
+    seed = _seed(walk.plan, root, 1.0 if gradient is None else gradient)
     with no_grad():
         walk.add(origin, walk.tensor(seed))
         walk.run()
         _deliver(walk)
+
+
+def _seed(plan: Plan, root: Handle, gradient: Handle | npt.ArrayLike) -> Planned:
+    """The gradient that a backward pass starts with, as a value of its plan."""
+    if isinstance(gradient, type(root)):
+        if gradient.shape != root.shape:
+            raise ShapeMismatch(f"expected a gradient of shape {root.shape}, got {gradient.shape}")
+        return plan.value(gradient.ref)
+    array = np.asarray(gradient, np.float64)
+    try:
+        return plan.known(np.broadcast_to(array, root.shape))
+    except ValueError:
+        raise ShapeMismatch(f"cannot broadcast {array.shape} to shape {root.shape}") from None
 
 
 def _deliver(walk: _Walk) -> None:

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Self
 
+import numpy.typing as npt
+
 from mpyc_core.errors import ShareError
 from mpyc_core.protocols.backend import Ref
 from mpyc_core.protocols.registry import get_op
@@ -75,14 +77,20 @@ class SecretTensor(Functions):
             raise ShareError("only tensors that no operation made can require a gradient")
         self._requires_grad = bool(value)
 
-    def backward(self, gradient: SecretTensor | None = None) -> None:
+    def backward(self, gradient: SecretTensor | npt.ArrayLike | None = None) -> None:
         """Add this tensor's gradient to `.grad` of every tensor that requires one.
 
         Parameters
         ----------
-        gradient : of this tensor; 1 when None, which needs a tensor of one element.
+        gradient : of this tensor, secret or public; 1 when None, which needs one element. A public
+            number scales all gradients: what is public is multiplied in float64, at no cost.
 
         The tape is used up, and what it held is freed on the way.
+
+        Raises
+        ------
+        ShapeMismatch : no gradient was given for several elements, or one of another shape.
+        ShareError : nothing to differentiate, an operation without a gradient, a used-up tape.
         """
         tape.backward(self, gradient)
 
