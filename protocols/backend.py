@@ -103,8 +103,8 @@ class Backend(ABC):
 
     # -- what each kind of backend brings -----------------------------------------------------
     @abstractmethod
-    def submit(self, command: Command) -> None:
-        """Run a command at every party, or send it on its way."""
+    def submit(self, commands: Sequence[Command]) -> None:
+        """Run independent commands together at every party, or send them on their way."""
 
     @abstractmethod
     def share(self, x: ArrayLike | None, *, owner: str | None = None, f: int | None = None) -> Any:
@@ -147,21 +147,26 @@ class Backend(ABC):
         ------
         ShareError : the operands do not fit; nothing was sent and the session stays as it was.
         """
-        params = dict(params or {})
-        metas = [x.meta for x in inputs]
-        outputs = get_op(op).metas(metas, params)
-        refs = [self.new_ref(meta) for meta in outputs]
-        command = Command(
-            op, self._operands(inputs), tuple(ref.id for ref in refs), params, caller()
-        )
-        self.submit(command)
+        command, refs = self._command(op, inputs, params or {})
+        self.submit([command])
         return refs
 
     def execute_many(
         self, calls: Sequence[tuple[str, Sequence[Ref | Public], Mapping[str, Any]]]
     ) -> list[list[Ref]]:
-        """Run independent operations; parties may let them share rounds."""
-        return [self.execute(*call) for call in calls]
+        """Run operations that do not need each other's results in the same rounds."""
+        made = [self._command(*call) for call in calls]
+        if made:
+            self.submit([command for command, _ in made])
+        return [refs for _, refs in made]
+
+    def _command(
+        self, op: str, inputs: Sequence[Ref | Public], params: Mapping[str, Any]
+    ) -> tuple[Command, list[Ref]]:
+        outputs = get_op(op).metas([x.meta for x in inputs], params)
+        refs = [self.new_ref(meta) for meta in outputs]
+        ids = tuple(ref.id for ref in refs)
+        return Command(op, self._operands(inputs), ids, dict(params), caller()), refs
 
     def _operands(self, inputs: Sequence[Ref | Public]) -> tuple[Operand, ...]:
         for x in inputs:
@@ -191,7 +196,7 @@ class Backend(ABC):
         """The handle of `public`."""
         value = encode(x, self.ring, self.f if f is None else f)
         ref = self.new_ref(value.meta.with_(public=False))
-        self.submit(Command("embed", (value,), (ref.id,), {}, caller()))
+        self.submit([Command("embed", (value,), (ref.id,), {}, caller())])
         return ref
 
     def reveal(self, ref: Ref, *, to: str | None = None, why: str = "") -> Any:

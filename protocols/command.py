@@ -55,7 +55,7 @@ class ProgramHash:
             list(command.outputs),
             sorted(command.params.items()),
         ]
-        packed = msgpack.packb(absorbed, default=_packable)
+        packed = msgpack.packb(absorbed, default=_packable)  # type: ignore[no-untyped-call]
         self.digest = hashlib.blake2b(self.digest + packed, digest_size=16).digest()
         return self.digest
 
@@ -75,9 +75,8 @@ def _packable(value: Any) -> Any:
 
 
 # A command on its way to another process: a header of plain data and raw buffers.
-def to_wire(command: Command) -> tuple[dict[str, Any], list[Array]]:
-    """(header, buffers) of a command."""
-    buffers: list[Array] = []
+def to_wire(command: Command, buffers: list[Array]) -> dict[str, Any]:
+    """The header of a command; its arrays are appended to `buffers`."""
 
     def park(array: Array) -> dict[str, int]:
         buffers.append(np.ascontiguousarray(array).reshape(array.shape))
@@ -87,14 +86,13 @@ def to_wire(command: Command) -> tuple[dict[str, Any], list[Array]]:
         x if isinstance(x, int) else {"meta": x.meta.to_wire(), **park(x.value)}
         for x in command.inputs
     ]
-    header = {
+    return {
         "op": command.op,
         "inputs": inputs,
         "outputs": list(command.outputs),
         "params": {key: _plain(value, park) for key, value in command.params.items()},
         "where": command.where,
     }
-    return header, buffers
 
 
 def _plain(value: Any, park: Any) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from mpyc_core.errors import ConfigError, MpcError, ShapeMismatch, ShareError
 from mpyc_core.meta import MAX_NDIM, Meta
 from mpyc_core.ring import ring
+from mpyc_core.transport.lockstep import together
 from mpyc_core.transport.mesh import Array, Round, Spec, Steps
 
 from .command import Command, ProgramHash
@@ -64,6 +65,12 @@ class Evaluator:
             special: Callable[..., Steps[Any]] = getattr(self, f"_{command.op}")
             return special(command, operands, data)
         return self._operate(command, operands)
+
+    def start_together(self, commands: Sequence[Command]) -> Steps[Any]:
+        """Independent commands in the same rounds."""
+        if len(commands) == 1:
+            return self.start(commands[0])
+        return together(*[self.start(command) for command in commands])
 
     def _operand(self, x: int | Public) -> Value:
         if isinstance(x, Public):

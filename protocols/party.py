@@ -63,10 +63,15 @@ class Party(Backend):
         steps = self.evaluator.start(command, data)
         return self._drive(steps, command.op)
 
-    def submit(self, command: Command) -> None:
+    def submit(self, commands: Sequence[Command]) -> None:
         while self.dropped:
             self.evaluator.free([self.dropped.popleft()])
-        self.run(command)
+        self.run_together(commands)
+
+    def run_together(self, commands: Sequence[Command]) -> None:
+        """Run independent commands in the same rounds."""
+        name = "+".join(command.op for command in commands)
+        self._drive(self.evaluator.start_together(commands), name)
 
     def offer(self, name: str, x: ArrayLike, *, f: int | None = None) -> None:
         """Make an array available to `input` under a name; it stays here until then.

@@ -96,10 +96,11 @@ class Server:
             ) from error
 
     def _run(self, header: Mapping[str, Any], arrays: list[Array]) -> Reply:
-        command = from_wire(header, arrays)
-        if command.op in SPECIAL:
-            raise FrameError(f"{command.op} is not an operation; use the request of its own")
-        self.party.run(command)
+        commands = [from_wire(command, arrays) for command in header["commands"]]
+        for command in commands:
+            if command.op in SPECIAL:
+                raise FrameError(f"{command.op} is not an operation; use the request of its own")
+        self.party.run_together(commands)
         return {}, []
 
     def _put(self, header: Mapping[str, Any], arrays: list[Array]) -> Reply:

@@ -83,6 +83,7 @@ class Session(Backend):
         self._lock = threading.RLock()
         self._waiting: dict[str, deque[str]] = {name: deque() for name in self.names}
         self._failed: MpcError | None = None
+        self._refused: MpcError | None = None
         self._closed = False
 
     # -- messages -------------------------------------------------------------------------------
@@ -112,8 +113,8 @@ class Session(Backend):
         """The next reply of one party; its error, if it has one, names the user's line."""
         try:
             header, arrays = self._channel.receive(name)
-        except MpcError as error:
-            raise self._fail(error) from None
+        except MpcError as lost:
+            raise self._fail(lost) from None
         where = self._waiting[name].popleft()
         if "error" in header:
             error = error_from_wire(header["error"])
@@ -144,7 +145,7 @@ class Session(Backend):
     ) -> dict[str, tuple[dict[str, Any], list[Array]]]:
         """Send a message to every party and wait until each has answered it."""
         with self._lock:
-            self._refused: MpcError | None = None
+            self._refused = None
             self._tell(header, where=where)
             answers = {}
             for name in self.names:
@@ -155,9 +156,11 @@ class Session(Backend):
             return answers
 
     # -- backend --------------------------------------------------------------------------------
-    def submit(self, command: Command) -> None:
-        header, buffers = to_wire(command)
-        self._tell({"do": "run", **header}, dict.fromkeys(self.names, buffers), command.where)
+    def submit(self, commands: Sequence[Command]) -> None:
+        buffers: list[Array] = []
+        headers = [to_wire(command, buffers) for command in commands]
+        arrays = dict.fromkeys(self.names, buffers)
+        self._tell({"do": "run", "commands": headers}, arrays, commands[0].where)
         self._drain()
 
     def share(self, x: ArrayLike | None, *, owner: str | None = None, f: int | None = None) -> Any:

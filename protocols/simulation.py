@@ -6,7 +6,7 @@ beside the protocol (`debug`), the record of every party's view, replaced messag
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,18 +97,13 @@ class Simulation(Backend):
         )
         return arrays
 
-    def run(self, command: Command, data: Mapping[int, Array] | None = None) -> list[Any]:
-        """Run one command at every party; `data` holds the owner's private array."""
+    def submit(self, commands: Sequence[Command]) -> None:
         while self.dropped:
             self._free(self.dropped.popleft())
-        steps = [e.start(command, (data or {}).get(i)) for i, e in enumerate(self.evaluators)]
-        results = self._lockstep(command.op, steps)
-        if self._oracle is not None:
-            self._check(command, data)
-        return results
-
-    def submit(self, command: Command) -> None:
-        self.run(command)
+        name = "+".join(command.op for command in commands)
+        self._lockstep(name, [e.start_together(commands) for e in self.evaluators])
+        for command in commands:
+            self._check(command)
 
     def declared_cost(self, op: str, inputs: Sequence[Ref | Public], **params: Any) -> Cost:
         """What the protocol declares for an operation at this place of the program."""
@@ -165,7 +160,8 @@ class Simulation(Backend):
         return self.share(array, owner=owner)
 
     def open(self, ref: Ref, to: int | None) -> Array | None:
-        results = self.run(Command("open", (ref.id,), (), {"to": to}))
+        command = Command("open", (ref.id,), (), {"to": to})
+        results = self._lockstep("open", [e.start(command) for e in self.evaluators])
         opened: Array | None = results[0 if to is None else to]
         return opened
 
@@ -182,9 +178,9 @@ class Simulation(Backend):
         ]
         return decode(type(evaluators[0].protocol).from_parties(parts, value.meta), value.meta)
 
-    def _check(self, command: Command, data: Mapping[int, Array] | None) -> None:
+    def _check(self, command: Command) -> None:
         """Run the oracle and compare; name the first operation where the two part."""
-        if self._oracle is None or command.op in ("open", "announce"):
+        if self._oracle is None:
             return
         lockstep(
             [self._oracle.start(command)], names=["oracle"], counters=[Counters()], name=command.op

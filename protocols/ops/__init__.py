@@ -12,7 +12,7 @@ approx.py       exp, log, reciprocal, square roots, sigmoid, tanh, with domain a
 losses.py       softmax, cross-entropy, logistic loss
 """
 
-from . import arithmetic, bitwise, choose, combine, compare, convolution, order, structure
+from . import arithmetic, bitwise, choose, combine, compare, convolution, exponential, order, structure
 
 __all__ = [
     "arithmetic",

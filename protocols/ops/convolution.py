@@ -114,8 +114,8 @@ def conv2d_grad_x(
 ) -> Steps[Any]:
     """The gradient of `conv2d` by its images."""
     out = _grad_x_infer(g.meta, w.meta, shape=shape, stride=stride, padding=padding)
-    params = {"shape": list(shape), "stride": stride, "padding": padding}
-    return (yield from product(p, "conv2d_grad_x", g, w, out, **params))
+    window: dict[str, Any] = {"stride": stride, "padding": padding}
+    return (yield from product(p, "conv2d_grad_x", g, w, out, shape=list(shape), **window))
 
 
 def _grad_w_infer(x: Meta, g: Meta, *, shape: Sequence[int], stride: int, padding: int) -> Meta:
@@ -142,5 +142,5 @@ def conv2d_grad_w(
 ) -> Steps[Any]:
     """The gradient of `conv2d` by its filters."""
     out = _grad_w_infer(x.meta, g.meta, shape=shape, stride=stride, padding=padding)
-    params = {"shape": list(shape), "stride": stride, "padding": padding}
-    return (yield from product(p, "conv2d_grad_w", x, g, out, **params))
+    window: dict[str, Any] = {"stride": stride, "padding": padding}
+    return (yield from product(p, "conv2d_grad_w", x, g, out, shape=list(shape), **window))

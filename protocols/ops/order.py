@@ -145,7 +145,7 @@ def _max_infer(
     return x.with_(shape=out.shape), as_bit(x)
 
 
-def _first(x: Array, where: Array, axis: int | None) -> Array:
+def _first(x: Array, where: Any, axis: int | None) -> Array:
     """One-hot marks of the positions that argmax or argmin found."""
     if axis is None:
         return np.asarray(np.arange(x.size) == where).reshape(x.shape)
@@ -279,7 +279,8 @@ def argmin(
     bits: int | None = None,
 ) -> Steps[Share]:
     """Where the smallest element stands, as integers; the first of equals. See `argmax`."""
-    return (yield from argmax(p, p.neg(x), axis=axis, keepdims=keepdims, bits=bits))
+    place: Share = yield from argmax(p, p.neg(x), axis=axis, keepdims=keepdims, bits=bits)
+    return place
 
 
 # -- sorting -------------------------------------------------------------------------------

@@ -110,46 +110,34 @@ def test_a_driver_that_lies_is_noticed_by_the_parties() -> None:
         honest = Command("mul", (x._ref.id, x._ref.id), (1001,), {})
         lie = Command("matmul", (x._ref.id, x._ref.id), (1001,), {})
         for name in s.names:
-            header, buffers = to_wire(lie if name == "cy" else honest)
-            s._channel.send(name, {"do": "run", **header, "free": []}, buffers)
+            header = to_wire(lie if name == "cy" else honest, [])
+            s._channel.send(name, {"do": "run", "commands": [header], "free": []})
             s._waiting[name].append("")
         with pytest.raises(errors.ProgramMismatch):
             for _ in range(3):
                 x.reveal()
 
 
+COMMAND = {"op": "index", "inputs": [1], "outputs": [9], "params": {"key": 3}, "where": ""}
+
+
 @pytest.mark.parametrize(
     "header",
     [
-        {"do": "shell", "free": []},
-        {"do": "run", "free": []},
-        {
-            "do": "run",
-            "op": "open",
-            "inputs": [1],
-            "outputs": [],
-            "params": {},
-            "where": "",
-            "free": [],
-        },
-        {
-            "do": "run",
-            "op": "index",
-            "inputs": [1],
-            "outputs": [9],
-            "params": {"key": 3},
-            "where": "",
-            "free": [],
-        },
-        {"do": "put", "id": 1, "meta": [[2], "int", 64, 0, False, []], "free": []},
-        {"do": "open", "id": 77, "to": None, "free": []},
+        {"do": "shell"},
+        {"do": "run"},
+        {"do": "run", "commands": [COMMAND]},
+        {"do": "run", "commands": [{**COMMAND, "op": "open"}]},
+        {"do": "run", "commands": [{**COMMAND, "op": "no_such"}, 5]},
+        {"do": "put", "id": 1, "meta": [[2], "int", 64, 0, False, []]},
+        {"do": "open", "id": 77, "to": None},
     ],
 )
 def test_malformed_requests_end_the_session_with_an_error(header: dict[str, object]) -> None:
     with mpc.session(3) as s:
         s.share([1, 2]).reveal()
         for name in s.names:
-            s._channel.send(name, dict(header))
+            s._channel.send(name, {**header, "free": []})
             s._waiting[name].append("")
         with pytest.raises(errors.MpcError):
             s.wait()
