@@ -37,6 +37,7 @@ VERSION = MAGIC[3]
 PREFIX = struct.Struct("<4sBxHQ16s")
 DATA = struct.Struct("<QIIH6x16s24s")
 ARRAY = struct.Struct("<BB6x")
+ARRAYS = [struct.Struct(f"<BB6x{ndim}Q") for ndim in range(9)]
 PIECE = struct.Struct("<I4xQ")
 
 INLINE_BYTES = 1 << 16
@@ -92,7 +93,7 @@ class Heading(NamedTuple):
     """Offset of the first inline byte."""
 
 
-def pack_prefix(kind: Kind, sender: int, sequence: int, session: bytes) -> bytes:
+def pack_prefix(kind: int, sender: int, sequence: int, session: bytes) -> bytes:
     """The 32 bytes every head starts with."""
     return PREFIX.pack(MAGIC, kind, sender, sequence, session)
 
@@ -127,23 +128,13 @@ def padded(nbytes: int) -> int:
     return (nbytes + 7) & ~7
 
 
-def nbytes_of(spec: Spec) -> int:
-    """Bytes of an array with this spec."""
-    return math.prod(spec.shape) * spec.dtype.itemsize
+def describe(tag: Tag, arrays: Sequence[Array | Spec]) -> tuple[bytes, list[int], int]:
+    """How a frame of these arrays, or of arrays with these specs, looks.
 
-
-def layout(sizes: Sequence[int]) -> list[bool]:
-    """Which arrays of these byte sizes ride in the head; the others follow as pieces."""
-    room, inline = INLINE_BYTES, []
-    for size in sizes:
-        fits = size <= room
-        room -= padded(size) if fits else 0
-        inline.append(fits)
-    return inline
-
-
-def pack_heading(prefix: bytes, tag: Tag, arrays: Sequence[Array | Spec]) -> bytes:
-    """A DATA head without its inline arrays, of arrays or of specs.
+    Returns
+    -------
+    tuple : the body of its DATA head up to the inline arrays; the indices of the arrays that follow
+        as pieces; and how many bytes, padding included, the others take in the head.
 
     Raises
     ------
@@ -154,30 +145,32 @@ def pack_heading(prefix: bytes, tag: Tag, arrays: Sequence[Array | Spec]) -> byt
             f"{tag} has {len(arrays)} arrays in one frame, at most {MAX_ARRAYS} fit; split it"
         )
     name = tag.name.encode()[:NAME_BYTES]
-    parts = [
-        prefix,
-        DATA.pack(tag.op, tag.round, tag.chunk, len(arrays), tag.digest, name),
-    ]
-    for array in arrays:
+    parts = [DATA.pack(tag.op, tag.round, tag.chunk, len(arrays), tag.digest, name)]
+    following, room = [], INLINE_BYTES
+    for index, array in enumerate(arrays):
         code, shape = CODES.get(array.dtype), array.shape
         if code is None or len(shape) > MAX_NDIM:
             raise FrameError(
                 f"{tag} has an array {array.dtype} {shape}; only u1, u2, u4, u8 and Z/2^128 with "
                 f"at most {MAX_NDIM} axes may travel between parties"
             )
-        parts.append(ARRAY.pack(code, len(shape)))
-        if shape:
-            parts.append(struct.pack(f"<{len(shape)}Q", *shape))
-    return b"".join(parts)
+        parts.append(ARRAYS[len(shape)].pack(code, len(shape), *shape))
+        size = padded(math.prod(shape) * DTYPES[code].itemsize)
+        if size <= room:
+            room -= size
+        else:
+            following.append(index)
+    return b"".join(parts), following, INLINE_BYTES - room
 
 
-def inline_payload(arrays: Sequence[Array]) -> bytes:
-    """The bytes of arrays that ride in the head, each padded to a multiple of 8."""
+def inline_payload(arrays: Sequence[Array], following: Sequence[int]) -> bytes:
+    """The bytes of the arrays that ride in the head, each padded to a multiple of 8."""
     parts = []
-    for array in arrays:
-        parts.append(array.tobytes())
-        if array.nbytes & 7:
-            parts.append(bytes(-array.nbytes & 7))
+    for index, array in enumerate(arrays):
+        if index not in following:
+            parts.append(array.tobytes())
+            if array.nbytes & 7:
+                parts.append(bytes(-array.nbytes & 7))
     return b"".join(parts)
 
 
@@ -185,19 +178,10 @@ def take_inline(head: bytes, offset: int, specs: Sequence[Spec]) -> list[Array]:
     """Read-only arrays that share the memory of a head whose length was checked."""
     arrays = []
     for spec in specs:
-        count = math.prod(spec.shape)
-        array = np.frombuffer(head, spec.dtype, count, offset) if count else np.empty(0, spec.dtype)
-        array = array.reshape(spec.shape)
-        array.flags.writeable = False
+        array: Array = np.ndarray(spec.shape, spec.dtype, head, offset)
         arrays.append(array)
-        offset += padded(count * spec.dtype.itemsize)
+        offset += padded(array.nbytes)
     return arrays
-
-
-def inline_bytes(specs: Sequence[Spec]) -> int:
-    """Bytes, padding included, that the inline arrays of a frame take in its head."""
-    sizes = [nbytes_of(spec) for spec in specs]
-    return sum(padded(s) for s, fits in zip(sizes, layout(sizes), strict=True) if fits)
 
 
 def _parse_specs(head: bytes, count: int, peer: str) -> tuple[list[Spec], int]:
@@ -236,21 +220,26 @@ def parse_heading(head: bytes, peer: str, max_message: int) -> Heading:
             f"{peer} announces {count} arrays in a frame, expected at most {MAX_ARRAYS}", party=peer
         )
     specs, offset = _parse_specs(head, count, peer)
-    total = sum(nbytes_of(spec) for spec in specs)
+    total = sum(math.prod(spec.shape) * spec.dtype.itemsize for spec in specs)
     if total > max_message:
         raise FrameError(
             f"{peer} announces {total} bytes in a frame, expected at most {max_message} "
             "(Limits.max_message)",
             party=peer,
         )
-    expected = offset + inline_bytes(specs)
+    tag = Tag(op, round_, chunk, digest, _printable(raw))
+    expected = offset + describe(tag, specs)[2]
     if len(head) != expected:
         raise FrameError(
             f"{peer} sent a head of {len(head)} bytes, expected {expected} for its shapes",
             party=peer,
         )
-    name = "".join(c if c.isprintable() else "?" for c in raw.rstrip(b"\0").decode(errors="ignore"))
-    return Heading(Tag(op, round_, chunk, digest, name), tuple(specs), offset)
+    return Heading(tag, tuple(specs), offset)
+
+
+def _printable(raw: bytes) -> str:
+    text = raw.rstrip(b"\0").decode(errors="ignore")
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def explain(heading: Heading, tag: Tag, specs: Sequence[Spec], peer: str, me: str) -> None:

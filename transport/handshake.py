@@ -246,7 +246,11 @@ class Handshake:
     def _keep(self, link: Link, head: bytes) -> None:
         """A peer that has heard everybody may already compute: keep its frames for later."""
         kind = link.take(head, self._session)
-        body = self._wire.socket.recv(copy=False) if self._wire.socket.rcvmore else None
+        body = (
+            self._wire.socket.recv(copy=False)
+            if self._wire.socket.getsockopt(zmq.RCVMORE)
+            else None
+        )
         if self._wire.skip():
             raise FrameError(f"{link.name} sent a frame of too many parts", party=link.name)
         if kind == Kind.ABORT:
@@ -322,7 +326,6 @@ class Handshake:
                 for link in self._links.values():
                     if link.fd == value:
                         link.gone, link.fd, self._lost = True, -1, link
-                        self._wire.disconnect(link.route)
             name = self._dialer.name_at(endpoint)
             if name is None or self._names.index(name) in self._hellos:
                 continue

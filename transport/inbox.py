@@ -104,14 +104,14 @@ class Inbox:
         kind = link.take(head, self._session)
         body: zmq.Frame | None = None
         if kind == Kind.PIECE:
-            if not socket.rcvmore:
+            if not socket.getsockopt(zmq.RCVMORE):
                 raise FrameError(f"{link.name} sent a piece without content", party=link.name)
             if link is wanted and into is not None and head[PREFIX.size :] == expected:
                 if socket.recv_into(into) != len(into):
                     raise FrameError(f"{link.name} sent a piece of a wrong size", party=link.name)
             else:
                 body = socket.recv(copy=False)
-        if socket.rcvmore:
+        if socket.getsockopt(zmq.RCVMORE):
             self._wire.skip()
             raise FrameError(f"{link.name} sent a frame of too many parts", party=link.name)
         if kind != Kind.DATA and kind != Kind.PIECE:
@@ -123,7 +123,7 @@ class Inbox:
         link.backlog.append((head, body))
         return None
 
-    def _obey(self, link: Link, kind: Kind, head: bytes) -> None:
+    def _obey(self, link: Link, kind: int, head: bytes) -> None:
         """Act on a message that carries no data."""
         if kind == Kind.NOTICE:
             link.noticed(head, self._me, time.monotonic())
@@ -132,7 +132,9 @@ class Inbox:
         elif kind == Kind.ABORT:
             self.failure = self.failure or parse_abort(head[PREFIX.size :], link.name)
         else:
-            raise FrameError(f"{link.name} sent {kind.name} inside a session", party=link.name)
+            raise FrameError(
+                f"{link.name} sent {Kind(kind).name} inside a session", party=link.name
+            )
 
     def note_events(self) -> None:
         """Take in lost connections; nothing reconnects inside a session."""
@@ -140,7 +142,6 @@ class Inbox:
             for link in self._links.values():
                 if event == zmq.EVENT_DISCONNECTED and link.fd == value:
                     link.gone, link.fd = True, -1
-                    self._wire.disconnect(link.route)
                     self._lost.append(link)
 
     def judge(self, wanted: Link | None, where: object) -> None:

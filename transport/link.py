@@ -11,7 +11,7 @@ import zmq
 
 from mpyc_core.errors import FrameError, MpcError, from_wire
 
-from .frame import PREFIX, SESSION_BYTES, Kind, parse_prefix
+from .frame import KINDS, PREFIX, SESSION_BYTES, pack_prefix, parse_prefix
 
 NOTICE = struct.Struct("<BxHI")
 MAX_ABORT = 1 << 14
@@ -42,32 +42,33 @@ class Link:
         self.elsewhere = False
         """Whether that sign was that it waits for a third party."""
 
-    def take(self, head: bytes, session: bytes) -> Kind:
-        """Check where an arrived head comes from and count it.
+    def take(self, head: bytes, session: bytes) -> int:
+        """Check where an arrived head comes from, count it, and return its kind.
 
         Raises
         ------
         FrameError : naming the peer.
         """
+        kind = head[4] if len(head) >= PREFIX.size else 0
+        expected = pack_prefix(kind, self.index, self.received + 1, session[:SESSION_BYTES])
+        if kind in KINDS and head.startswith(expected):
+            self.received += 1
+            return kind
+        raise self._refusal(head, session)
+
+    def _refusal(self, head: bytes, session: bytes) -> FrameError:
+        """What is wrong with a head."""
         prefix = parse_prefix(head, self.name)
         if prefix.session != session[:SESSION_BYTES]:
-            raise FrameError(
-                f"{self.name} sent a frame of another session; start all parties anew",
-                party=self.name,
+            what = "a frame of another session; start all parties anew"
+        elif prefix.sender != self.index:
+            what = f"a frame as party number {prefix.sender}, expected {self.index}"
+        else:
+            what = (
+                f"frame number {prefix.sequence}, expected {self.received + 1}: a frame was lost, "
+                "repeated or reordered"
             )
-        if prefix.sender != self.index:
-            raise FrameError(
-                f"{self.name} sent a frame as party number {prefix.sender}, expected {self.index}",
-                party=self.name,
-            )
-        self.received += 1
-        if prefix.sequence != self.received:
-            raise FrameError(
-                f"{self.name} sent frame number {prefix.sequence}, expected {self.received}: "
-                "a frame was lost, repeated or reordered",
-                party=self.name,
-            )
-        return Kind(prefix.kind)
+        return FrameError(f"{self.name} sent {what}", party=self.name)
 
     def noticed(self, head: bytes, me: int, now: float) -> None:
         """Take in a NOTICE: a peer that works, or waits for somebody else, is not late itself."""

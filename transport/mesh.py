@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,7 @@ Steps = Generator["Round", Received, T]
 """A protocol operation: yields rounds, is sent what arrived, returns a `T`."""
 
 
-@dataclass(frozen=True)
-class Spec:
+class Spec(NamedTuple):
     """What one array of a message must look like; anything else is a `FrameError`."""
 
     dtype: np.dtype[Any]
@@ -60,8 +59,7 @@ class Round:
             self.send[peer] = [np.asarray(a, order="C") for a in arrays]
 
 
-@dataclass(frozen=True)
-class Tag:
+class Tag(NamedTuple):
     """Where in the program a frame belongs. A frame with another tag is refused.
 
     Parameters
@@ -80,7 +78,8 @@ class Tag:
     name: str = ""
 
     def __str__(self) -> str:
-        return f"operation {self.op} ({self.name or 'unnamed'}), round {self.round}"
+        chunk = f", chunk {self.chunk}" if self.chunk else ""
+        return f"operation {self.op} ({self.name or 'unnamed'}), round {self.round}{chunk}"
 
 
 @dataclass

@@ -99,7 +99,7 @@ def read_parcel(socket: zmq.Socket[bytes], head: bytes, sender: str, max_message
         raise FrameError(f"{sender} sent a message without header or arrays", party=sender)
     specs = _specs(described, sender, max_message)
     arrays = [_array(socket, spec, sender) for spec in specs]
-    if socket.rcvmore:
+    if socket.getsockopt(zmq.RCVMORE):
         raise FrameError(f"{sender} sent more data than it announced", party=sender)
     return Parcel(kind, sequence, session, header, arrays)
 
@@ -146,7 +146,7 @@ def _array(socket: zmq.Socket[bytes], spec: Spec, sender: str) -> Array:
     raw = array.reshape(-1).view(np.uint8).data
     for start in range(0, array.nbytes, PIECE_BYTES):
         part = raw[start : start + PIECE_BYTES]
-        if not socket.rcvmore or socket.recv_into(part) != len(part):
+        if not socket.getsockopt(zmq.RCVMORE) or socket.recv_into(part) != len(part):
             raise FrameError(f"{sender} sent less data than it announced", party=sender)
     array.flags.writeable = False
     return array

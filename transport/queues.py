@@ -19,7 +19,7 @@ from mpyc_core.entropy import fresh_key
 from mpyc_core.errors import ConfigError, MpcError, PeerGone, PeerTimeout, SessionClosed
 
 from .busy import Busy
-from .frame import Heading, explain, pack_heading
+from .frame import Heading, describe, explain
 from .limits import Limits
 from .link import pack_abort, parse_abort
 from .mesh import Array, Counters, Mesh, Spec, Tag
@@ -78,13 +78,13 @@ class QueueMesh(Mesh):
     def send(self, to: int, arrays: Sequence[Array], tag: Tag) -> None:
         """See `Mesh.send`; the arrays are copied."""
         self._check_open()
-        head = pack_heading(b"", tag, arrays)
-        heading = Heading(tag, tuple(Spec.of(a) for a in arrays), len(head))
+        body, _, _ = describe(tag, arrays)
+        heading = Heading(tag, tuple(Spec.of(a) for a in arrays), len(body))
         copies = [np.array(a, order="C", copy=True) for a in arrays]
         for copy in copies:
             copy.flags.writeable = False
         self._seats[to].inbox.put((self.me, _Data(heading, copies)))
-        self.counters.add(tag, sum(a.nbytes for a in arrays), len(head))
+        self.counters.add(tag, sum(a.nbytes for a in arrays), len(body))
 
     def recv(self, source: int, specs: Sequence[Spec], tag: Tag) -> list[Array]:
         """See `Mesh.recv`."""

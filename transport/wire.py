@@ -39,6 +39,9 @@ EVENTS = (
 )
 Part = bytes | memoryview
 LINGER = 0.1
+NEVER = 24 * 3600 * 1000
+"""Milliseconds until ZeroMQ reconnects by itself: not in a session's lifetime. Its own switch for
+never reconnecting throws away what has arrived and was not yet read."""
 FLUSH = 0.001
 
 
@@ -130,7 +133,7 @@ class Wire:
         socket.setsockopt(zmq.HEARTBEAT_IVL, round(1000 * limits.heartbeat))
         socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, round(1000 * (limits.gone - limits.heartbeat)))
         socket.setsockopt(zmq.CONNECT_TIMEOUT, round(1000 * limits.gone))
-        socket.setsockopt(zmq.RECONNECT_IVL, -1)
+        socket.setsockopt(zmq.RECONNECT_IVL, NEVER)
 
     def bind(self, address: str) -> str:
         """Listen at an address; port 0 or `*` picks a free one. Returns the address to tell peers.
@@ -188,7 +191,7 @@ class Wire:
         return self._endpoints.get(route, "")
 
     def disconnect(self, route: bytes) -> None:
-        """Give up a route and what is queued for it."""
+        """Give up an attempt to connect; what is queued for it or came from it is lost."""
         endpoint = self._endpoints.pop(route, None)
         if endpoint is not None:
             with suppress(zmq.ZMQError):  # ZeroMQ may have dropped the endpoint itself
@@ -266,7 +269,7 @@ class Wire:
     def skip(self) -> int:
         """Discard the rest of the message being read; returns the number of parts dropped."""
         dropped = 0
-        while self.socket.rcvmore:
+        while self.socket.getsockopt(zmq.RCVMORE):
             self.socket.recv()
             dropped += 1
         return dropped

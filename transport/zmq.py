@@ -20,12 +20,9 @@ from .frame import (
     PREFIX,
     SESSION_BYTES,
     Kind,
+    describe,
     explain,
-    inline_bytes,
     inline_payload,
-    layout,
-    nbytes_of,
-    pack_heading,
     pack_prefix,
     parse_heading,
     take_inline,
@@ -34,9 +31,10 @@ from .handshake import Handshake, Hello
 from .inbox import Inbox
 from .limits import Limits
 from .link import Link, State, pack_abort
-from .mesh import Array, Counters, Mesh, Spec, Tag
+from .mesh import Array, Counters, Mesh, Received, Round, Spec, Tag
 from .wire import Wire
 
+DATA = int(Kind.DATA)
 FAILED_LINGER = 0.3
 SETTLE = 0.05
 
@@ -137,28 +135,40 @@ class ZmqMesh(Mesh):
     def send(self, to: int, arrays: Sequence[Array], tag: Tag) -> None:
         """See `Mesh.send`."""
         with self._lock:
-            inbox, link = self._opened(), self._links[to]
-            try:
-                self._send(link, [a if a.flags.c_contiguous else a.copy() for a in arrays], tag)
-            except PeerGone as error:
-                link.gone = True
-                inbox.drain()
-                inbox.judge(link, tag)
-                raise error from None
+            self._send(self._opened(), self._links[to], arrays, tag)
 
-    def _send(self, link: Link, arrays: Sequence[Array], tag: Tag) -> None:
+    def exchange(self, tag: Tag, step: Round) -> Received:
+        """See `Mesh.exchange`."""
+        with self._lock:
+            inbox, links = self._opened(), self._links
+            self.counters.add(tag, 0, 0)
+            for peer, arrays in step.send.items():
+                self._send(inbox, links[peer], arrays, tag)
+            return {
+                peer: self._recv(inbox, links[peer], specs, tag)
+                for peer, specs in step.recv.items()
+            }
+
+    def _send(self, inbox: Inbox, link: Link, arrays: Sequence[Array], tag: Tag) -> None:
+        """One frame; when the peer is gone, the reason."""
+        arrays = [a if a.flags.c_contiguous else a.copy() for a in arrays]
+        try:
+            self._post(link, arrays, tag)
+        except PeerGone:
+            link.gone = True
+            inbox.drain()
+            inbox.judge(link, tag)
+
+    def _post(self, link: Link, arrays: Sequence[Array], tag: Tag) -> None:
         """One DATA message, then a PIECE message for every further 1 MiB."""
-        session, sizes = self.session[:SESSION_BYTES], [a.nbytes for a in arrays]
-        inline = layout(sizes)
-        heading = pack_heading(b"", tag, arrays)
-        small = [a for a, fits in zip(arrays, inline, strict=True) if fits]
-        head = pack_prefix(Kind.DATA, self.me, link.sent + 1, session) + heading
+        session = self.session[:SESSION_BYTES]
+        body, following, _ = describe(tag, arrays)
+        head = pack_prefix(DATA, self.me, link.sent + 1, session) + body
         headers = len(head)
-        self._wire.send(link.route, [head + inline_payload(small)])
+        self._wire.send(link.route, [head + inline_payload(arrays, following)])
         link.sent += 1
-        for index, array in enumerate(arrays):
-            if inline[index]:
-                continue
+        for index in following:
+            array = arrays[index]
             raw = array.reshape(-1).view(np.uint8).data
             for offset in range(0, array.nbytes, PIECE_BYTES):
                 head = pack_prefix(Kind.PIECE, self.me, link.sent + 1, session)
@@ -168,43 +178,43 @@ class ZmqMesh(Mesh):
                 headers += len(head)
                 if tracker is not None:
                     self._trackers.append(tracker)
-        self.counters.add(tag, sum(sizes), headers)
+        self.counters.add(tag, sum(a.nbytes for a in arrays), headers)
 
     def recv(self, source: int, specs: Sequence[Spec], tag: Tag) -> list[Array]:
         """See `Mesh.recv`."""
         with self._lock:
-            inbox = self._opened()
-            try:
-                return self._recv(inbox, self._links[source], specs, tag)
-            except MpcError as error:
-                inbox.failure = inbox.failure or error
-                raise
+            return self._recv(self._opened(), self._links[source], specs, tag)
 
     def _recv(self, inbox: Inbox, link: Link, specs: Sequence[Spec], tag: Tag) -> list[Array]:
+        """The arrays of one frame; an error is the last thing this mesh does."""
+        try:
+            return self._frame(inbox, link, specs, tag)
+        except MpcError as error:
+            inbox.failure = inbox.failure or error
+            raise
+
+    def _frame(self, inbox: Inbox, link: Link, specs: Sequence[Spec], tag: Tag) -> list[Array]:
         """The arrays of one frame, checked before memory is taken for them."""
-        expected = pack_heading(b"", tag, specs)
+        expected, following, inline = describe(tag, specs)
         payload = PREFIX.size + len(expected)
         head, _ = inbox.next(link, tag, b"", None)
         if not (
-            head[4] == Kind.DATA
+            head[4] == DATA
             and head.startswith(expected, PREFIX.size)
-            and len(head) == payload + inline_bytes(specs)
+            and len(head) == payload + inline
         ):
             self._refuse(link, head, specs, tag)
-        inline = layout([nbytes_of(spec) for spec in specs])
-        if all(inline):
+        if not following:
             return take_inline(head, payload, specs)
-        small = iter(
-            take_inline(head, payload, [s for s, fits in zip(specs, inline, strict=True) if fits])
-        )
-        return [
-            next(small) if fits else self._pieces(inbox, link, index, spec, tag)
-            for index, (spec, fits) in enumerate(zip(specs, inline, strict=True))
-        ]
+        small = [spec for index, spec in enumerate(specs) if index not in following]
+        arrays = take_inline(head, payload, small)
+        for index in following:
+            arrays.insert(index, self._pieces(inbox, link, index, specs[index], tag))
+        return arrays
 
     def _refuse(self, link: Link, head: bytes, specs: Sequence[Spec], tag: Tag) -> None:
         """Say why a head is not the expected one; only the operation's name may differ."""
-        if head[4] != Kind.DATA:
+        if head[4] != DATA:
             raise FrameError(f"{link.name} sent a piece of no frame in {tag}", party=link.name)
         heading = parse_heading(head, link.name, self.limits.max_message)
         explain(heading, tag, specs, link.name, self.names[self.me])

@@ -19,7 +19,7 @@ from mpyc_core.errors import (
 from mpyc_core.transport.frame import PIECE_BYTES, Z128
 from mpyc_core.transport.mesh import Mesh, Round, Spec, Steps, Tag, drive
 
-from .conftest import at_all
+from .conftest import NAMES, at_all
 
 KINDS = ["queue", "tcp", "ipc"]
 pytestmark = pytest.mark.parametrize("kind", KINDS)
@@ -221,31 +221,32 @@ def test_computing_peer_is_not_late(kind: str, connect: Any) -> None:
     assert results == [1, 0]
 
 
-def test_peer_that_left_in_order(kind: str, connect: Any) -> None:
+@pytest.mark.parametrize(("leaver", "reader"), [(0, 2), (2, 0)])
+def test_peer_that_left_in_order(kind: str, leaver: int, reader: int, connect: Any) -> None:
     """Its last words arrive; it is missed only by those who wait for more."""
     a = np.arange(300_000, dtype=np.uint64)
 
     def program(mesh: Mesh) -> Any:
-        if mesh.me == 2:
-            mesh.send(0, [a], Tag(1, 0))
+        if mesh.me == leaver:
+            mesh.send(reader, [a], Tag(1, 0))
             mesh.close()
             return None
         time.sleep(0.2)
         if mesh.me == 1:
             time.sleep(0.3)
-            mesh.send(0, [a], Tag(1, 0))
+            mesh.send(reader, [a], Tag(1, 0))
             return None
         first = mesh.recv(1, [Spec.of(a)], Tag(1, 0))[0]
-        second = mesh.recv(2, [Spec.of(a)], Tag(1, 0))[0]
+        second = mesh.recv(leaver, [Spec.of(a)], Tag(1, 0))[0]
         assert (first == a).all() and (second == a).all()
-        return mesh.recv(2, [Spec.of(a)], Tag(2, 0))
+        return mesh.recv(leaver, [Spec.of(a)], Tag(2, 0))
 
     meshes = connect(kind)
-    raised = at_all(meshes, program)[0]
-    assert isinstance(raised, PeerGone) and raised.party == "carol"
+    raised = at_all(meshes, program)[reader]
+    assert isinstance(raised, PeerGone) and raised.party == NAMES[leaver]
     with pytest.raises(SessionClosed):
-        meshes[2].send(0, [a], Tag(2, 0))
-    meshes[2].close()
+        meshes[leaver].send(reader, [a], Tag(2, 0))
+    meshes[leaver].close()
 
 
 def test_workspace_may_be_overwritten_after_the_operation(kind: str, connect: Any) -> None:
