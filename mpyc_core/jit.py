@@ -74,13 +74,15 @@ class Kernel:
         """Compile the signature whose first argument is of `dtype`, or load it from the cache."""
         import numba
 
+        text = self.signatures.get(f"{dtype.kind}{dtype.itemsize}")
+        if text is None:
+            raise TypeError(f"{self.__name__}: there is no signature for {dtype}")
         with _lock:
             if numba.config.DISABLE_JIT:
                 self._run = np.errstate(over="ignore")(self.py_func)
             else:
                 if self._run is self.py_func:
                     self._run = _dispatcher(self.py_func)
-                text = self.signatures[f"{dtype.kind}{dtype.itemsize}"]
                 _compile(self._run, _types(text))
             self._ready.add(dtype.char)
 

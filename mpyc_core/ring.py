@@ -196,6 +196,8 @@ class Ring:
             A value outside the range.
         """
         a = np.asarray(x)
+        if a.dtype.kind == "f" and not isinstance(x, np.ndarray | np.generic):
+            a = np.asarray(x, object)  # NumPy makes a list of small and large integers floats
         if a.dtype.kind == "O" and all(isinstance(v, int) for v in a.flat):
             pass
         elif a.dtype.kind not in "biu":

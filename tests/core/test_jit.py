@@ -1,0 +1,169 @@
+"""The decorator and its cache: lazy, private, and never stale."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+
+from mpyc_core import jit, kernels
+from mpyc_core.jit import Kernel
+from mpyc_core.kernels.terms import and_words
+from mpyc_core.kernels.warm import warm
+
+PACKAGE = Path(jit.__file__).parent
+
+CALLER = """
+from mpyc_core.jit import kernel
+from mpyc_core.kernels.callee import term
+
+@kernel("u8[::1]")
+def run(out):
+    out[0] = term(out[0])
+"""
+CALLEE = """
+import numpy as np
+from mpyc_core.jit import device
+
+@device
+def term(x):
+    return x + np.uint64({})
+"""
+MAIN = """
+import numpy as np
+from mpyc_core.jit import cache_dir
+from mpyc_core.kernels.caller import run
+out = np.zeros(1, np.uint64)
+run(out)
+print(cache_dir().name, out[0], sum(run._run.stats.cache_hits.values()))
+"""
+
+
+def python(code: str, cwd: Path | None = None, **environment: str) -> str:
+    """What a program prints, in a process of its own; it imports from `cwd` first."""
+    command = [sys.executable, "-c", code]
+    env = os.environ | environment
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_numba_is_imported_by_the_first_kernel_call_only() -> None:
+    code = """
+import sys
+import mpyc_core.bits, mpyc_core.fixed, mpyc_core.prg, mpyc_core.kernels.replicated
+from mpyc_core.ring import Z64
+mpyc_core.fixed.decode(Z64.add(*mpyc_core.fixed.encode([[1.5], [2.5]], Z64, 16)), Z64, 16)
+print("numba" in sys.modules)
+Z64.matmul(Z64.from_int([1]), Z64.from_int([1]))
+print("numba" in sys.modules)
+"""
+    assert python(code).split() == ["False", "True"]
+
+
+def test_an_edited_callee_is_noticed(tmp_path: Path) -> None:
+    copy = tmp_path / "mpyc_core"
+    (copy / "kernels").mkdir(parents=True)
+    shutil.copy(PACKAGE / "jit.py", copy)
+    for folder in (copy, copy / "kernels"):
+        (folder / "__init__.py").touch()
+    (copy / "kernels" / "caller.py").write_text(CALLER)
+    callee = copy / "kernels" / "callee.py"
+
+    def run(constant: int) -> list[str]:
+        callee.write_text(CALLEE.format(constant))
+        return python(MAIN, tmp_path, XDG_CACHE_HOME=str(tmp_path / "cache")).split()
+
+    first, again, edited = run(1), run(1), run(2)
+    assert [first[1:], again[1:], edited[1:]] == [["1", "0"], ["1", "1"], ["2", "0"]]
+    assert first[0] == again[0] != edited[0]
+
+
+def test_cache_depends_on_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = set()
+    for features in (None, "+avx2", "+avx2,-avx512f"):
+        monkeypatch.setattr(numba.config, "CPU_FEATURES", features)
+        jit.cache_dir.cache_clear()
+        names.add(jit.cache_dir().name)
+    jit.cache_dir.cache_clear()
+    assert len(names) == 3
+
+
+@pytest.fixture
+def no_cache_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine where the user's cache cannot be made; returns its folder for temporary files."""
+    (tmp_path / "file").touch()
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    return tmp_path / "tmp"
+
+
+def test_without_a_home_the_cache_is_private_to_the_user(no_cache_home: Path) -> None:
+    path = jit.cache_dir.__wrapped__()
+    assert path.parent == no_cache_home / f"mpyc-core-{os.getuid()}"
+    assert path.parent.stat().st_mode & 0o077 == 0
+
+
+def test_a_folder_that_others_can_write_to_is_not_trusted(no_cache_home: Path) -> None:
+    planted = no_cache_home / f"mpyc-core-{os.getuid()}"
+    planted.mkdir()
+    planted.chmod(0o777)
+    path = jit.cache_dir.__wrapped__()
+    assert planted not in path.parents
+    assert path.parent.stat().st_mode & 0o077 == 0
+
+
+def test_numbas_own_setting_is_left_alone() -> None:
+    before = numba.config.CACHE_DIR
+    warm(64)
+    assert before == numba.config.CACHE_DIR
+
+
+def test_other_types_are_refused_not_compiled() -> None:
+    words = np.zeros(8, np.uint64)
+    and_words(*[words] * 7)
+    with pytest.raises(TypeError, match="no signature for float64"):
+        and_words(*[np.zeros(8)] * 7)
+    with pytest.raises(TypeError):
+        and_words(words[::2], *[words] * 6)
+    fixed = words.copy()
+    fixed.setflags(write=False)
+    and_words(*[fixed] * 6, words)
+    with pytest.raises(TypeError):
+        and_words(*[words] * 6, fixed)
+
+
+def test_signatures_are_parsed_strictly() -> None:
+    for text in ("u8[:]", "const", "u3[::1]", "u8[::1],u8[::1]"):
+        with pytest.raises(ValueError, match="argument type"):
+            jit.kernel(text)(lambda out: None)
+
+
+def test_warm_covers_every_kernel() -> None:
+    modules = [
+        importlib.import_module(f"{kernels.__name__}.{found.name}")
+        for found in pkgutil.iter_modules(kernels.__path__)
+    ]
+    warm()
+    every = [k for m in modules for k in vars(m).values() if isinstance(k, Kernel)]
+    assert len(every) > 5
+    assert [k.__name__ for k in every if len(k._ready) < len(k.signatures)] == []
+
+
+def test_only_one_file_decorates() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        if path.name != "jit.py":
+            assert not re.search(
+                r"\b(njit|vectorize|prange)\b|numba\.jit|parallel=True", path.read_text()
+            )
