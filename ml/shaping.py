@@ -9,7 +9,7 @@ import numpy as np
 
 from mpyc_core.errors import ShapeMismatch
 from mpyc_core.protocols.ops.infer import axes_of, axis_of, reduced
-from mpyc_core.protocols.ops.structure import freeze_key
+from mpyc_core.protocols.ops.index import freeze_key
 
 from .operators import Operators
 

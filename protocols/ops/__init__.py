@@ -1,7 +1,9 @@
 """Operations on values, written once for every protocol.
 
 infer.py        shape, ring and scale rules
-structure.py    reshape, index, concatenate, sum: linear, local
+shape.py        reshape, transpose, concatenate, pad: local
+index.py        indexing by public indices
+sums.py         sums along axes
 arithmetic.py   add, multiply, matrix product, convolution, change of scale
 combine.py      linear combinations with one truncation
 compare.py      sign, order and equality
@@ -12,7 +14,19 @@ approx.py       exp, log, reciprocal, square roots, sigmoid, tanh, with domain a
 losses.py       softmax, cross-entropy, logistic loss
 """
 
-from . import arithmetic, bitwise, choose, combine, compare, convolution, exponential, order, structure
+from . import (
+    arithmetic,
+    bitwise,
+    choose,
+    combine,
+    compare,
+    convolution,
+    exponential,
+    index,
+    order,
+    shape,
+    sums,
+)
 
 __all__ = [
     "arithmetic",
@@ -21,6 +35,9 @@ __all__ = [
     "combine",
     "compare",
     "convolution",
+    "exponential",
+    "index",
     "order",
-    "structure",
+    "shape",
+    "sums",
 ]

@@ -24,7 +24,7 @@ from .arithmetic import drop_bits
 from .axis import to_front
 from .compare import width
 from .infer import axes_of, bits_only, broadcast, numbers, reduced, same, same_ring
-from .structure import broadcast_to, reshape
+from .shape import broadcast_to, reshape
 
 BITS = np.array([[True, False, True, False], [True, True, False, False]])
 LONG = np.arange(150).reshape(2, 75) % 7 < 3

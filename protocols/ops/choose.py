@@ -15,7 +15,7 @@ from mpyc_core.transport.mesh import Array, Steps
 from .arithmetic import align
 from .compare import EDGES, FLOATS, as_bit, difference, width
 from .infer import bits_only, broadcast, joined, numbers
-from .structure import broadcast_to
+from .shape import broadcast_to
 
 MASK = np.arange(10) % 3 == 1
 

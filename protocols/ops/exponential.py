@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ HIGHEST = 20
 POINTS = np.array([-15.0, -11.5, -8.25, -3.0, -1.0, -0.125, 0.0, 0.0625, 1.0, 2.5, 7.75, 19.5])
 
 
-@lru_cache(maxsize=None)
+@cache
 def _polynomial() -> list[int]:
     """Integer coefficients of e^s in powers of s - 1/16, in units of 2^-16."""
     half = Decimal(1) / 16
@@ -45,7 +45,7 @@ def _polynomial() -> list[int]:
     return [fit.integer(c, SCALE - FRACTION * i) for i, c in enumerate(found)]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _eighths() -> list[int]:
     return [fit.integer(fit.exp(Decimal(i) / 8), TABLE) for i in range(8)]
 

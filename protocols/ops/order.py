@@ -54,7 +54,7 @@ def _narrow(p: Protocol, hot: Share | None, keep: Share, level: int, n: int) -> 
     if hot is not None:
         mask = yield from p.and_(_take(p, hot, slice(0, paired)), mask)
     if paired == n:
-        return mask  # type: ignore[no-any-return]
+        return mask
     meta = keep.meta.with_(shape=(n, *keep.meta.shape[1:]))
     result: Share = p.reshape_like(lambda *a: np.concatenate(a), meta, mask, *rest)
     return result

@@ -119,7 +119,7 @@ def is_zero(turn: Turn, x: Share, bits: int) -> Steps[Share]:
     return Share(x.meta.with_(kind="bit", f=0), (e_next, e_prev))
 
 
-def _flip(turn: Turn, mine: np.ndarray, known: np.ndarray) -> Parts:  # type: ignore[type-arg]
+def _flip(turn: Turn, mine: np.ndarray, known: np.ndarray) -> Parts:
     """Negate planes: component s12 changes, which roles 1 and 2 hold."""
     if turn.role == 0:
         return mine, known
