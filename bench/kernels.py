@@ -13,7 +13,10 @@ from .report import Row
 from .timing import median
 
 SHAPES = ((1000, 1000, 1000), (128, 784, 128), (64, 800, 500), (1, 784, 128))
-CONVOLUTIONS = (("conv1", (64, 1, 28, 28), (20, 1, 5, 5)), ("conv2", (64, 20, 12, 12), (50, 20, 5, 5)))
+CONVOLUTIONS = (
+    ("conv1", (64, 1, 28, 28), (20, 1, 5, 5)),
+    ("conv2", (64, 20, 12, 12), (50, 20, 5, 5)),
+)
 MILLION = 10**6
 
 

@@ -9,6 +9,7 @@ Training    the images' owner shares images and labels, weights start from publi
 from __future__ import annotations
 
 import gzip
+import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,16 +18,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import mpyc_core as mpc
 from mpyc_core.errors import ConfigError
 from mpyc_core.ml.layers import Linear, Module, ReLU, Sequential
 from mpyc_core.ml.losses import CrossEntropy
 from mpyc_core.ml.optim import SGD
+from mpyc_core.ml.plaintext import fit as plain_fit
 from mpyc_core.ml.training import fit
 
 PARTIES = ("model-owner", "image-owner", "helper")
 SIZES = (784, 128, 128, 10)
 INIT_SEED, ORDER_SEED = 2, 3
-BATCH = 128
+BATCH, RATE = 128, 0.1
 FILES = {
     "train images": "train-images-idx3-ubyte",
     "train labels": "train-labels-idx1-ubyte",
@@ -91,9 +94,39 @@ def network() -> Module:
     """The classifier, with public first weights."""
     rng = np.random.default_rng(INIT_SEED)
     layers: list[Module] = []
-    for inputs, outputs in zip(SIZES, SIZES[1:], strict=False):
+    for inputs, outputs in itertools.pairwise(SIZES):
         layers += [Linear(inputs, outputs, rng=rng), ReLU()]
     return Sequential(*layers[:-1])
+
+
+def plaintext(folder: Path, epochs: int, steps: int | None = None, rate: float = RATE) -> Module:
+    """The same network trained in NumPy float64: weights for inference, and the comparison."""
+    images, labels = images_of(folder, "train"), labels_of(folder, "train")
+    if steps is not None:
+        images, labels = images[: steps * BATCH], labels[: steps * BATCH]
+    model = network()
+    plain_fit(
+        model,
+        images,
+        np.eye(10)[labels],
+        loss=CrossEntropy(),
+        lr=rate,
+        epochs=epochs,
+        batch_size=BATCH,
+        rng=np.random.default_rng(ORDER_SEED),
+    )
+    return model
+
+
+def plain_labels(model: Module, images: Array) -> Array:
+    """Labels by the plaintext model in float64."""
+    return np.argmax(model(images), axis=1)
+
+
+def fixed_point_labels(model: Module, images: Array) -> Array:
+    """Labels by the plaintext model in the numbers of the protocol: the fixed-point oracle."""
+    with mpc.simulate(1, protocol="plain") as session:
+        return np.asarray(classify(model.share(session), session.share(images)).reveal())
 
 
 def classify(model: Module, images: Any, batch: int = 1000) -> Any:
@@ -127,7 +160,7 @@ def infer(party: Any, data: str, weights: str, count: int) -> dict[str, Any]:
 
 
 def learn(
-    party: Any, data: str, steps: int | None = None, rate: float = 0.1, show: bool = False
+    party: Any, data: str, steps: int | None = None, rate: float = RATE, show: bool = False
 ) -> dict[str, Any]:
     """Train one epoch on secret images and labels, then classify the secret test images."""
     if show and party.me == 0:
@@ -149,7 +182,7 @@ def _learn(
         if steps is not None:
             images, targets = images[: steps * BATCH], targets[: steps * BATCH]
     x, y = party.share(images, owner=owner), party.share(targets, owner=owner)
-    model = network().share(party)
+    model = network().share(party, public=True)
     start, before = time.perf_counter(), party.cost()
     fit(
         model,

@@ -30,4 +30,4 @@ def main(options: argparse.Namespace) -> int:
     from . import demo_tumour
 
     warm()
-    return demo_tumour.show(options.protocol, options.model, options.epochs or 15)
+    return demo_tumour.show(options.protocol, options.model, options.epochs or 10)
