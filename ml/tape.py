@@ -39,8 +39,12 @@ def no_grad() -> Iterator[None]:
 
     Example
     -------
-    >>> with no_grad():
-    ...     accuracy = model(x).argmax(axis=1).eq(y).to_number().mean()
+    >>> import mpyc_core as mpc
+    >>> with mpc.simulate(3) as s:
+    ...     w = s.share([1.0, 2.0])
+    ...     w.requires_grad = True
+    ...     with no_grad():
+    ...         total = w.sum()
     """
     token = _recording.set(False)
     try:

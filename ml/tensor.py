@@ -34,9 +34,10 @@ class SecretTensor(Functions):
 
     Example
     -------
-    >>> x = session.share(np.array([1.5, -2.0]))
-    >>> y = (x * x + 1).relu()
-    >>> y.reveal()
+    >>> import mpyc_core as mpc
+    >>> with mpc.simulate(3) as s:
+    ...     x = s.share([1.5, -2.0])
+    ...     (x * x + 1).relu().reveal()
     array([3.25, 5.  ])
     """
 
