@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from mpyc_core import fixed
 from mpyc_core.bits import pack, unpack
 from mpyc_core.errors import ConfigError, EncodingError, ShapeMismatch, ShareError
-from mpyc_core.meta import Meta
+from mpyc_core.meta import MAX_NDIM, Meta
 from mpyc_core.ring import Ring
 from mpyc_core.ring import ring as ring_of
 from mpyc_core.transport.mesh import Array
@@ -270,6 +270,8 @@ def encode(x: ArrayLike, ring: Ring, f: int) -> Public:
     EncodingOverflow : outside the range of ring and scale.
     """
     array = np.asarray(x)
+    if array.ndim > MAX_NDIM:
+        raise ShapeMismatch(f"expected at most {MAX_NDIM} axes, got {array.ndim}")
     if array.dtype == bool:
         return Public(Meta(array.shape, "bit", ring, public=True), pack(array)[None])
     if np.issubdtype(array.dtype, np.integer):

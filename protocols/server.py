@@ -15,6 +15,8 @@ from .evaluator import SPECIAL
 from .party import Party
 
 Reply = tuple[dict[str, Any], list[Array]]
+MALFORMED = (KeyError, TypeError, ValueError, IndexError, OverflowError, MemoryError)
+"""What an operation raises when a driver's parameters make no sense."""
 OnResult = Callable[[Meta, Array], None]
 
 
@@ -89,7 +91,7 @@ class Server:
         self.party.evaluator.free(freed)
         try:
             return action(header, arrays)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except MALFORMED as error:
             raise FrameError(
                 f"a driver's request {header['do']!r} is malformed or does not fit its operation: "
                 f"{type(error).__name__}: {error}"

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -73,7 +73,7 @@ def centred(middle: Decimal, half: Decimal, steps: int, last: Decimal) -> Centre
         return Centred(factor, tuple(found))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _chain(steps: int) -> tuple[Centred, Decimal]:
     """Constants from G = 2 c (3K/2 - c), c in K [1/2, 1], on; and K."""
     chain = centred(Decimal(17) / 16, Decimal(1) / 16, steps, Decimal(1))
@@ -116,12 +116,13 @@ def _power_of(p: Protocol, planes: Share, bits: int, scale: _Scale, meta: Meta) 
     """K 2^(top - 1 - i) for the leading one i of |x|, with `extra` fraction bits; 9 rounds.
 
     The bits of x, each xored with the sign, are those of |x| or |x| - 1. A power of two may so be
-    normalised to K instead of K/2, which belongs to the interval too.
+    normalised to K instead of K/2, which belongs to the interval too. Below the lowest bit stands
+    the sign itself, for x = -1, where |x| - 1 has no bit.
     """
-    size = p.linear(lambda a: a[:-1] ^ a[-1:], planes.meta, planes)
-    count = bits - 1
-    keep = min(scale.top, count)
-    marks = yield from leading_one(p, size, count, keep)
+    size = p.linear(lambda a: np.concatenate([a[-1:], a[:-1] ^ a[-1:]]), planes.meta, planes)
+    keep = min(scale.top, bits - 1)
+    marks = yield from leading_one(p, size, bits, keep + 1)
+    marks = p.linear(lambda a: np.concatenate([a[:1] ^ a[1:2], a[2:-1]]), marks.meta, marks)
     return (yield from by_position(p, marks, keep, scale.top, *scale.powers(), meta))
 
 
