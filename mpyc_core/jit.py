@@ -9,7 +9,9 @@ notice a change in a function that a cached kernel calls. Numba is imported at t
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
+import pkgutil
 import re
 import stat
 import tempfile
@@ -25,7 +27,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
 _ARRAY = re.compile(r"(?P<const>const )?(?P<dtype>[uif][1248])(?P<dims>\[(:,)*::1\])?")
+_SEEN = ("aes", "avx2", "avx512f", "avx512dq")
 _lock = threading.RLock()
+_kernels: list[Kernel] = []
 
 
 def kernel(*signatures: str) -> Callable[[Callable[..., None]], Kernel]:
@@ -40,7 +44,9 @@ def kernel(*signatures: str) -> Callable[[Callable[..., None]], Kernel]:
     """
 
     def wrap(fn: Callable[..., None]) -> Kernel:
-        return Kernel(fn, signatures)
+        made = Kernel(fn, signatures)
+        _kernels.append(made)
+        return made
 
     return wrap
 
@@ -62,7 +68,6 @@ class Kernel:
         self._ready: set[str] = set()
         self._run: Callable[..., None] = fn
         self.__doc__ = fn.__doc__
-        self.__name__ = fn.__name__
 
     def __call__(self, *args: Any) -> None:
         """Run the kernel on arrays of one of its signatures."""
@@ -70,14 +75,26 @@ class Kernel:
             self.prepare(args[0].dtype)
         self._run(*args)
 
+    @property
+    def name(self) -> str:
+        """Name of the function."""
+        return self.py_func.__name__
+
+    def compile(self) -> None:
+        """Compile every signature, or load it from the cache."""
+        for dtype in self.signatures:
+            self.prepare(np.dtype(dtype))
+
     def prepare(self, dtype: np.dtype[Any]) -> None:
         """Compile the signature whose first argument is of `dtype`, or load it from the cache."""
         import numba
 
         text = self.signatures.get(f"{dtype.kind}{dtype.itemsize}")
         if text is None:
-            raise TypeError(f"{self.__name__}: there is no signature for {dtype}")
+            raise TypeError(f"{self.name}: there is no signature for {dtype}")
         with _lock:
+            if dtype.char in self._ready:
+                return
             if numba.config.DISABLE_JIT:
                 self._run = np.errstate(over="ignore")(self.py_func)
             else:
@@ -87,17 +104,36 @@ class Kernel:
             self._ready.add(dtype.char)
 
 
+def all_kernels() -> list[Kernel]:
+    """Every kernel of the library: to compile them ahead of their first call.
+
+    That takes half a minute once and a second from then on. Processes that start together on one
+    machine should find it done, by one of them or by their parent.
+    """
+    from mpyc_core import kernels
+
+    for module in pkgutil.iter_modules(kernels.__path__):
+        importlib.import_module(f"{kernels.__name__}.{module.name}")
+    return list(_kernels)
+
+
+def cpu_features() -> list[str]:
+    """The processor's features that make a difference to the kernels, as far as they are in use."""
+    enabled = {text[1:] for text in _features().split(",") if text.startswith("+")}
+    return [name for name in _SEEN if name in enabled]
+
+
 @cache
 def cache_dir() -> Path:
     """Folder of this machine's compiled kernels, private to the user."""
     digest = hashlib.sha256()
     for part in (*_sources(), *_machine()):
         digest.update(len(part).to_bytes(8, "big") + part)
-    for root in (_user_cache(), _private_temp()):
-        path = root / digest.hexdigest()[:24]
+    for root in (_user_cache, _private_temp):
         try:
+            path = root() / digest.hexdigest()[:24]
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError:
+        except (OSError, RuntimeError):  # not writable, or a user without a home
             continue
         if os.access(path, os.W_OK):
             return path
@@ -115,10 +151,16 @@ def _machine() -> list[bytes]:
     import numba
 
     name = numba.config.CPU_NAME or llvm.get_host_cpu_name()
-    features = numba.config.CPU_FEATURES
-    if features is None:
-        features = llvm.get_host_cpu_features().flatten()
-    return [text.encode() for text in (numba.__version__, np.__version__, name, features)]
+    return [text.encode() for text in (numba.__version__, np.__version__, name, _features())]
+
+
+def _features() -> str:
+    """LLVM's list of features, such as "+avx2,-avx512f", of the processor or as Numba was told."""
+    import llvmlite.binding as llvm
+    import numba
+
+    told = numba.config.CPU_FEATURES
+    return str(llvm.get_host_cpu_features().flatten() if told is None else told)
 
 
 def _user_cache() -> Path:

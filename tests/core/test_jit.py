@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-import pkgutil
 import re
 import shutil
 import subprocess
@@ -16,10 +14,8 @@ import numba
 import numpy as np
 import pytest
 
-from mpyc_core import jit, kernels
-from mpyc_core.jit import Kernel
+from mpyc_core import jit
 from mpyc_core.kernels.terms import and_words
-from mpyc_core.kernels.warm import warm
 
 PACKAGE = Path(jit.__file__).parent
 
@@ -126,7 +122,9 @@ def test_a_folder_that_others_can_write_to_is_not_trusted(no_cache_home: Path) -
 
 def test_numbas_own_setting_is_left_alone() -> None:
     before = numba.config.CACHE_DIR
-    warm(64)
+    copy = jit.Kernel(and_words.py_func, tuple(and_words.signatures.values()))
+    copy.compile()
+    assert copy._run.stats.cache_path.startswith(str(jit.cache_dir()))
     assert before == numba.config.CACHE_DIR
 
 
@@ -150,15 +148,16 @@ def test_signatures_are_parsed_strictly() -> None:
             jit.kernel(text)(lambda out: None)
 
 
-def test_warm_covers_every_kernel() -> None:
-    modules = [
-        importlib.import_module(f"{kernels.__name__}.{found.name}")
-        for found in pkgutil.iter_modules(kernels.__path__)
-    ]
-    warm()
-    every = [k for m in modules for k in vars(m).values() if isinstance(k, Kernel)]
-    assert len(every) > 5
-    assert [k.__name__ for k in every if len(k._ready) < len(k.signatures)] == []
+def test_all_kernels_are_found_and_compile() -> None:
+    assert len(jit.all_kernels()) > 5
+    for found in jit.all_kernels():
+        found.compile()
+        assert len(found._ready) == len(found.signatures), found.name
+
+
+def test_features_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numba.config, "CPU_FEATURES", "+sse2,+avx2,-avx512f,+avx512dq")
+    assert jit.cpu_features() == ["avx2", "avx512dq"]
 
 
 def test_only_one_file_decorates() -> None:

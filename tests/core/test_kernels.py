@@ -157,18 +157,19 @@ def test_bit_planes(ring: Ring, n: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "environment",
+    ("environment", "rings"),
     [
-        pytest.param({"NUMBA_DISABLE_JIT": "1"}, id="not compiled"),
+        pytest.param({"NUMBA_DISABLE_JIT": "1"}, ["32", "64"], id="not compiled"),
         pytest.param(
             {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": WITHOUT_AVX512},
+            ["64"],
             id="without AVX-512",
             marks=pytest.mark.timeout(300),
         ),
     ],
 )
-def test_kernels_in_another_environment(environment: dict[str, str]) -> None:
-    command = [sys.executable, check.__file__]
+def test_kernels_in_another_environment(environment: dict[str, str], rings: list[str]) -> None:
+    command = [sys.executable, check.__file__, *rings]
     done = subprocess.run(
         command, env=os.environ | environment, capture_output=True, text=True, check=False
     )
