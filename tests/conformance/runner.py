@@ -1,0 +1,121 @@
+"""Running one case of one operation: over any protocol and ring, in lock step or over a mesh."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mpyc_core.meta import Meta
+from mpyc_core.protocols.backend import Backend, encode
+from mpyc_core.protocols.bilinear import BILINEAR
+from mpyc_core.protocols.cost import Cost
+from mpyc_core.protocols.protocol import Protocol
+from mpyc_core.protocols.registry import Case, Op, all_ops
+from mpyc_core.protocols.simulation import Simulation
+from mpyc_core.transport.mesh import Array
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What an operation gave, and what it sent."""
+
+    values: tuple[Array, ...]
+    metas: tuple[Meta, ...]
+    counted: Cost
+
+
+@dataclass(frozen=True)
+class Outcome(Ran):
+    """The same, with what it had declared to send."""
+
+    declared: Cost
+
+
+def cases(ring: int) -> Iterator[tuple[str, Op, Case]]:
+    """Every case of every registered operation that makes sense in a ring, with a name."""
+    for op in all_ops():
+        for i, case in enumerate(op.cases):
+            if ring in case.rings:
+                yield f"{op.name}-{i}", op, case
+
+
+def parties_of(protocol: type[Protocol]) -> int:
+    """Three parties, or as many as the protocol needs."""
+    return next(n for n in (3, 2, 4, 5) if protocol.supports(n))
+
+
+def like(backend: Backend, case: Case) -> Meta:
+    """The secret beside which public operands are encoded: the first number, else the first."""
+    secret = [np.asarray(x) for i, x in enumerate(case.inputs) if i not in case.public]
+    number = next((x for x in secret if x.dtype != bool), secret[0])
+    return encode(number, backend.ring, backend.f).meta
+
+
+def constant(backend: Backend, op: Op, case: Case, i: int) -> Any:
+    """Input `i`, which is public, as an operand."""
+    meta = like(backend, case)
+    return backend.constant(case.inputs[i], meta, factor=op.name in BILINEAR)
+
+
+def run_case(s: Simulation, op: Op, case: Case) -> Outcome:
+    """Run one case in a simulation."""
+    operands = [
+        constant(s, op, case, i) if i in case.public else s.share(x)
+        for i, x in enumerate(case.inputs)
+    ]
+    declared = s.declared_cost(op.name, operands, **case.params)
+    bytes_before = [c.payload for c in s.counters]
+    rounds_before = {c.rounds for c in s.counters}
+    refs = s.execute(op.name, operands, case.params)
+    sent = tuple(c.payload - b for c, b in zip(s.counters, bytes_before, strict=True))
+    (rounds,) = {c.rounds for c in s.counters}
+    counted = Cost(rounds - min(rounds_before), sent)
+    values = tuple(s.reveal(ref) for ref in refs)
+    return Outcome(values, tuple(ref.meta for ref in refs), counted, declared)
+
+
+def oracle(op: Op, case: Case) -> tuple[Array, ...]:
+    """What NumPy says."""
+    want = op.oracle(*case.inputs, **case.params)
+    return tuple(np.asarray(w) for w in (want if isinstance(want, tuple) else (want,)))
+
+
+def check_cost(outcome: Outcome) -> None:
+    """Declared equals counted: bytes of every party and rounds, no tolerance."""
+    assert outcome.counted == outcome.declared
+
+
+def check_plain(outcome: Ran, plain: Ran, ulps: float) -> None:
+    """A protocol is at most `ulps` units of the result's last place away from plaintext."""
+    assert [m.with_(label=frozenset()) for m in outcome.metas] == [
+        m.with_(label=frozenset()) for m in plain.metas
+    ]
+    for got, want, meta in zip(outcome.values, plain.values, plain.metas, strict=True):
+        assert got.shape == want.shape == meta.shape
+        assert got.dtype == want.dtype
+        if meta.kind == "bit" or ulps == 0:
+            np.testing.assert_array_equal(got, want)
+        else:
+            off = np.abs(got.astype(float) - want.astype(float)) * 2.0**meta.f
+            assert np.max(off, initial=0) <= ulps, worst(off, got, want)
+
+
+def check_oracle(plain: Ran, want: tuple[Array, ...], case: Case) -> None:
+    """Plaintext is within the case's stated error of NumPy's answer."""
+    for got, expected in zip(plain.values, want, strict=True):
+        assert got.shape == expected.shape
+        if case.atol == case.rtol == 0 or got.dtype == bool:
+            np.testing.assert_array_equal(got, expected)
+            continue
+        off = np.abs(got.astype(float) - expected.astype(float))
+        limit = case.atol + case.rtol * np.abs(expected.astype(float))
+        assert np.all(off <= limit), worst(off - limit, got, expected)
+
+
+def worst(off: Array, got: Array, want: Array) -> str:
+    """The element that is furthest off, in words."""
+    at = np.unravel_index(int(np.argmax(off)), off.shape)
+    return f"element {tuple(int(i) for i in at)}: got {got[at]}, expected {want[at]}"

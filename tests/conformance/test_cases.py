@@ -1,0 +1,98 @@
+"""Every operation over every protocol and ring: result, error bound and declared cost.
+
+The tests read the registry. An operation or a protocol is covered once it is registered.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from mpyc_core.protocols.registry import Case, Op, all_ops, get_op, get_protocol, protocols
+from mpyc_core.protocols.simulation import Simulation
+
+from .runner import (
+    Outcome,
+    cases,
+    check_cost,
+    check_oracle,
+    check_plain,
+    oracle,
+    parties_of,
+    run_case,
+)
+
+RINGS = (64, 32)
+SECURE = [name for name in protocols() if name != "plain"]
+SIMPLE = ["add", "sum", "mul", "matmul", "conv2d", "rescale", "lt", "eq", "relu", "where"]
+"""Operations that stand for all others where the number of parties varies."""
+
+
+def simulation(protocol: str, ring: int, n: int | None = None) -> Simulation:
+    n = n or parties_of(get_protocol(protocol))
+    return Simulation(n, protocol=protocol, ring=ring, wrap=lambda ref: ref)
+
+
+@cache
+def plain(name: str, ring: int) -> Outcome:
+    """The outcome of one case under the plaintext protocol."""
+    op, case = next((op, case) for found, op, case in cases(ring) if found == name)
+    return run_case(simulation("plain", ring), op, case)
+
+
+def parameters(protocol: bool) -> list[object]:
+    return [
+        pytest.param(*([secure] if protocol else []), ring, name, op, case, id=f"{name}-{ring}")
+        for secure in (SECURE if protocol else [None])
+        for ring in RINGS
+        for name, op, case in cases(ring)
+    ]
+
+
+@pytest.mark.parametrize(("ring", "name", "op", "case"), parameters(protocol=False))
+def test_plain_agrees_with_numpy(ring: int, name: str, op: Op, case: Case) -> None:
+    outcome = plain(name, ring)
+    check_oracle(outcome, oracle(op, case), case)
+    check_cost(outcome)
+
+
+@pytest.mark.parametrize(("protocol", "ring", "name", "op", "case"), parameters(protocol=True))
+def test_protocol_agrees_with_plain(
+    protocol: str, ring: int, name: str, op: Op, case: Case
+) -> None:
+    """Three times, so that with roles that rotate every party plays every role."""
+    s = simulation(protocol, ring)
+    for turn in range(3):
+        while s.evaluators[0].protocol.position % 3 != turn:
+            s.share(0, owner="party0")
+        outcome = run_case(s, op, case)
+        check_plain(outcome, plain(name, ring), case.ulps)
+        check_cost(outcome)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+@pytest.mark.parametrize("protocol", list(protocols()))
+def test_other_numbers_of_parties(protocol: str, n: int) -> None:
+    if not get_protocol(protocol).supports(n):
+        with pytest.raises(Exception, match="parties"):
+            simulation(protocol, 64, n)
+        return
+    for name in SIMPLE:
+        op = get_op(name)
+        outcome = run_case(simulation(protocol, 64, n), op, op.cases[0])
+        check_plain(outcome, plain(f"{name}-0", 64), op.cases[0].ulps)
+        check_cost(outcome)
+
+
+@pytest.mark.parametrize("op", list(all_ops()), ids=lambda op: op.name)
+def test_operation_is_documented_and_has_a_case(op: Op) -> None:
+    assert op.cases, f"{op.name} has no case: the suite cannot see it"
+    assert (op.body.__doc__ or "").strip(), f"{op.name} has no docstring"
+
+
+@pytest.mark.parametrize("protocol", list(protocols().values()), ids=list(protocols()))
+def test_protocol_is_documented(protocol: type) -> None:
+    assert (protocol.__doc__ or "").strip()
+    assert protocol.parties
+    assert protocol.security(parties_of(protocol)).adversary
