@@ -8,8 +8,8 @@ from typing import Any, Self
 import numpy as np
 
 from mpyc_core.errors import ShapeMismatch
-from mpyc_core.protocols.ops.infer import axes_of, axis_of, reduced
 from mpyc_core.protocols.ops.index import freeze_key
+from mpyc_core.protocols.ops.infer import axes_of, axis_of, reduced
 
 from .operators import Operators
 

@@ -123,6 +123,11 @@ class _Walk:
             self.leaves[id(target)] = (target, total)
             return
         node = target.node
+        if not node.inputs:
+            raise ShareError(
+                f"the tape of {node.op!r} was used up by an earlier backward(); run the forward "
+                "pass again, or add the losses first and call backward() once"
+            )
         if node.order not in self.nodes:
             self.nodes[node.order] = node
             self.waiting[node.order] = [None] * len(node.outputs)
@@ -138,11 +143,6 @@ class _Walk:
             self._step(self.nodes.pop(order), self.waiting.pop(order))
 
     def _step(self, node: Node, gradients: list[Handle | None]) -> None:
-        if not node.inputs:
-            raise ShareError(
-                f"the tape of {node.op!r} was used up by an earlier backward(); run the forward "
-                "pass again, or add the losses first and call backward() once"
-            )
         rule = get_op(node.op).grad
         if rule is None:
             raise ShareError(
