@@ -121,7 +121,6 @@ class Doorkeeper:
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], keys: Mapping[str, str]) -> None:
         self._names = {z85.decode(key): name for name, key in keys.items()}
-        self.refused: list[str] = []
         self.socket = context.socket(zmq.REP)
         self.socket.linger = 0
         self.socket.bind("inproc://zeromq.zap.01")
@@ -132,12 +131,11 @@ class Doorkeeper:
             request = self.socket.recv_multipart()
             if len(request) < 6:
                 continue
-            version, number, _domain, address, _identity, mechanism, *credentials = request
+            version, number, _domain, _address, _identity, mechanism, *credentials = request
             name = None
             if mechanism == b"CURVE" and len(credentials) == 1:
                 name = self._names.get(credentials[0])
             if name is None:
-                self.refused.append(address.decode(errors="replace"))
                 verdict = [b"400", b"unknown key", b"", b""]
             else:
                 verdict = [b"200", b"OK", name.encode(), b""]

@@ -68,12 +68,19 @@ class Dialer:
             self._refusals[name] += 1
         certain = event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
         if self._wire.keys and (certain or self._refusals[name] >= REFUSALS):
-            raise AuthenticationFailed(
-                f"{name} at {self.addresses[name]} and {self._me} could not authenticate each "
-                f"other: {self._me}'s public key of {name} or {name}'s public key of {self._me} "
-                "is wrong",
-                party=name,
-            )
+            raise self.unauthenticated(name)
         route = self.routes.pop(name)
         self._wire.disconnect(route)
         return route
+
+    def refused(self, name: str) -> bool:
+        """Whether a peer was reached but did not complete the exchange of keys."""
+        return bool(self._wire.keys) and self._refusals.get(name, 0) > 0
+
+    def unauthenticated(self, name: str) -> AuthenticationFailed:
+        """The error for that."""
+        return AuthenticationFailed(
+            f"{name} at {self.addresses[name]} and {self._me} could not authenticate each other: "
+            f"{self._me}'s public key of {name} or {name}'s public key of {self._me} is wrong",
+            party=name,
+        )

@@ -28,13 +28,14 @@ from mpyc_core.errors import (
 )
 
 from .dial import FAILURES, RETRY, Dialer
-from .frame import NO_SESSION, PREFIX, VERSION, Kind, pack_prefix, parse_prefix
+from .frame import NO_SESSION, PREFIX, SESSION_BYTES, VERSION, Kind, pack_prefix, parse_prefix
 from .link import Link, pack_abort, parse_abort
 from .wire import Wire
 
 NONCE_BYTES = 32
 MAX_HELLO = 1 << 16
 GRACE = 2.0
+LATE = 1.0
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,7 @@ class Handshake:
             raise ConfigError(f"no address of {', '.join(missing)} is given")
         self._dialer = Dialer(wire, hello.name, {name: addresses[name] for name in earlier})
         self._strangers: list[str] = []
+        self._unproven = 0
         self._lost: Link | None = None
 
     def run(self) -> bytes:
@@ -167,7 +169,7 @@ class Handshake:
             message, event = self._wire.poll(min(deadline, repeat) - now)
             if message:
                 self._read()
-            elif self._lost is not None:
+            elif self._lost is not None and not self._lost.left:
                 raise PeerGone(
                     f"{self._lost.name} closed its connection before the session began; see its "
                     "own output for the reason",
@@ -192,7 +194,7 @@ class Handshake:
         self._session = session_id([self._hellos[i] for i in range(len(self._names))])
         for link in self._links.values():
             link.sent += 1
-            head = pack_prefix(Kind.READY, self._me, link.sent, self._session[:16])
+            head = pack_prefix(Kind.READY, self._me, link.sent, self._session[:SESSION_BYTES])
             with suppress(PeerGone):
                 self._wire.send(link.route, [head + self._session])
         for index, early in list(self._early.items()):
@@ -203,16 +205,32 @@ class Handshake:
             self._wire.send(route, [pack_prefix(kind, self._me, 0, NO_SESSION) + body])
 
     def _tell(self, error: MpcError) -> None:
-        """Let the peers that are known fail with the same cause."""
-        for link in self._links.values():
-            if link.route and not link.gone:
-                if self._session:
-                    link.sent += 1
-                head = pack_prefix(
-                    Kind.ABORT, self._me, link.sent, self._session[:16] or NO_SESSION
-                )
-                with suppress(PeerGone):
-                    self._wire.send(link.route, [head + pack_abort(error)])
+        """Let the others fail with the same cause, also those that arrive a little later."""
+        told: set[int] = {self._me}
+        deadline = time.monotonic() + (0 if isinstance(error, PeerTimeout) else LATE)
+        while True:
+            for index in set(self._hellos) - told:
+                told.add(index)
+                self._abort(self._links[index], error)
+            if len(told) == len(self._names) or time.monotonic() > deadline:
+                return
+            with suppress(MpcError):
+                self._greet()
+            message, event = self._wire.poll(RETRY)
+            with suppress(MpcError):
+                if message:
+                    self._read()
+                if event:
+                    self._note_events()
+
+    def _abort(self, link: Link, error: MpcError) -> None:
+        """Tell one peer the cause."""
+        if not link.gone:
+            link.sent += 1 if self._session else 0
+            session = self._session[:SESSION_BYTES] or NO_SESSION
+            head = pack_prefix(Kind.ABORT, self._me, link.sent, session)
+            with suppress(PeerGone):
+                self._wire.send(link.route, [head + pack_abort(error)])
 
     def _read(self) -> None:
         """Read one message: of a peer that is known, or the hello of one that is not."""
@@ -255,7 +273,9 @@ class Handshake:
             raise FrameError(f"{link.name} sent a frame of too many parts", party=link.name)
         if kind == Kind.ABORT:
             raise parse_abort(head[PREFIX.size :], link.name)
-        if kind in (Kind.DATA, Kind.PIECE):
+        if kind == Kind.BYE:
+            link.left = True
+        elif kind != Kind.NOTICE:
             link.backlog.append((head, body))
 
     def _heard_ready(self, link: Link, head: bytes) -> None:
@@ -326,13 +346,15 @@ class Handshake:
                 for link in self._links.values():
                     if link.fd == value:
                         link.gone, link.fd, self._lost = True, -1, link
+            if event != zmq.EVENT_DISCONNECTED and endpoint == self._wire.address:
+                self._unproven += event in FAILURES
             name = self._dialer.name_at(endpoint)
             if name is None or self._names.index(name) in self._hellos:
                 continue
             if event in FAILURES:
                 del self.routes[self._dialer.drop(name, event)]
 
-    def _late(self) -> PeerTimeout:
+    def _late(self) -> MpcError:
         """Who is missing, and where it was looked for."""
         limit, me = self._wire.limits.connect, self._hello.name
         missing = [link.name for i, link in self._links.items() if i not in self._hellos]
@@ -342,6 +364,9 @@ class Handshake:
                 f"{', '.join(waiting)} reached {me} but did not find all parties in {limit:g} s",
                 party=waiting[0],
             )
+        for name in missing:
+            if self._dialer.refused(name):
+                return self._dialer.unauthenticated(name)
         where = [
             f"{name} did not answer at {self._dialer.addresses[name]}"
             if name in self._dialer.addresses
@@ -349,8 +374,8 @@ class Handshake:
             for name in missing
         ]
         hints = self._strangers[-3:]
-        if self._wire.doorkeeper is not None and self._wire.doorkeeper.refused:
-            hints.append("a connection with an unknown public key was refused")
+        if self._unproven:
+            hints.append("connections with a wrong key were refused")
         note = f" ({'; '.join(hints)})" if hints else ""
         return PeerTimeout(
             f"{'; '.join(where)} within {limit:g} s{note}; start it, or check the address",

@@ -15,6 +15,7 @@ from .frame import KINDS, PREFIX, SESSION_BYTES, pack_prefix, parse_prefix
 
 NOTICE = struct.Struct("<BxHI")
 MAX_ABORT = 1 << 14
+MAX_MESSAGE = 2000
 
 
 class State(IntEnum):
@@ -84,11 +85,13 @@ class Link:
 def pack_abort(error: MpcError) -> bytes:
     """The body of an ABORT: the error as JSON, cut to a bounded size."""
     wire = error.to_wire()
-    party = wire["party"]
+    message, party = wire["message"], wire["party"]
+    if len(message) > MAX_MESSAGE:
+        message = message[: MAX_MESSAGE - 200] + " ..."
     return json.dumps(
         {
             "type": wire["type"][:64],
-            "message": wire["message"][:2000],
+            "message": message,
             "party": None if party is None else party[:64],
         }
     ).encode()

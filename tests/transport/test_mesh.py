@@ -212,7 +212,7 @@ def test_circle_of_waiting_parties_ends(kind: str, connect: Any) -> None:
 def test_computing_peer_is_not_late(kind: str, connect: Any) -> None:
     def slow(mesh: Mesh) -> Steps[int]:
         if mesh.me == 1:
-            time.sleep(1.5)  # thrice the limit
+            time.sleep(1.0)  # twice the limit
         a = np.array([mesh.me], np.uint64)
         got = yield Round({1 - mesh.me: [a]}, {1 - mesh.me: [Spec.of(a)]})
         return int(got[1 - mesh.me][0][0])

@@ -1,0 +1,68 @@
+"""After close nothing is left: no threads, no descriptors, no files."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mpyc_core.errors import PeerTimeout
+from mpyc_core.transport.control import ControlClient, ControlServer
+from mpyc_core.transport.limits import Limits
+from mpyc_core.transport.mesh import Mesh, Round, Spec, Tag
+
+from .conftest import NAMES, QUICK, at_all, in_threads, unconnected
+
+
+def belongings() -> tuple[int, set[str]]:
+    """Open descriptors, and names of threads."""
+    return len(os.listdir("/proc/self/fd")), {t.name for t in threading.enumerate()}
+
+
+def life(kind: str, folder: Path) -> None:
+    """Connect, exchange large data, close."""
+    meshes, addresses = unconnected(kind, NAMES[:3], folder, QUICK)
+    a = np.zeros(500_000, np.uint64)
+
+    def program(mesh: Mesh) -> None:
+        mesh.connect(addresses)  # type: ignore[attr-defined]
+        peers = [i for i in range(3) if i != mesh.me]
+        mesh.exchange(Tag(1, 0), Round({p: [a] for p in peers}, {p: [Spec.of(a)] for p in peers}))
+        mesh.close()
+
+    assert at_all(meshes, program) == [None] * 3
+
+
+def death(kind: str, folder: Path) -> None:
+    """Fail in the handshake, then close."""
+    limits = Limits(heartbeat=0.1, gone=0.3, connect=0.2)
+    meshes, addresses = unconnected(kind, NAMES[:3], folder, limits)
+    results = in_threads([lambda m=m: m.connect(addresses) for m in meshes[:2]])
+    assert all(isinstance(raised, PeerTimeout) for raised in results)
+    for mesh in meshes:
+        mesh.close()
+        mesh.close()
+
+
+def driving(kind: str, folder: Path) -> None:
+    """A control channel."""
+    place = "tcp://127.0.0.1:0" if kind == "tcp" else f"ipc://{folder}/control"
+    with ControlServer(place) as server, ControlClient({"alice": server.address}) as client:
+        client.send("alice", {}, [np.zeros(500_000)])
+        server.receive(5)
+        server.reply({}, [np.zeros(500_000)])
+        client.receive("alice", 5)
+
+
+@pytest.mark.parametrize("kind", ["tcp", "ipc"])
+@pytest.mark.parametrize("story", [life, death, driving])
+def test_nothing_is_left(kind: str, story: object, tmp_path: Path) -> None:
+    story(kind, tmp_path)  # type: ignore[operator]
+    before = belongings()
+    for _ in range(3):
+        story(kind, tmp_path)  # type: ignore[operator]
+    assert belongings() == before
+    assert list(tmp_path.iterdir()) == []
