@@ -118,6 +118,12 @@ def plaintext(folder: Path, epochs: int, steps: int | None = None, rate: float =
     return model
 
 
+def save_weights(model: Module, path: Path) -> None:
+    """Write a plaintext model's weights where its owner's party will read them."""
+    arrays: dict[str, Any] = {name: np.asarray(w) for name, w in model.state_dict().items()}
+    np.savez(path, allow_pickle=False, **arrays)
+
+
 def plain_labels(model: Module, images: Array) -> Array:
     """Labels by the plaintext model in float64."""
     return np.argmax(model(images), axis=1)

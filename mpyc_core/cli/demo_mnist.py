@@ -41,7 +41,7 @@ def show(data: Path, protocol: str, images: int, steps: int | None) -> int:
     console.print(f"encrypted inference of {images} images, labels opened to the images' owner")
     with tempfile.TemporaryDirectory() as temporary:
         weights = Path(temporary) / "weights.npz"
-        np.savez(weights, **{k: np.asarray(v) for k, v in model.state_dict().items()})
+        mnist.save_weights(model, weights)
         args = {"data": folder, "weights": str(weights), "count": images}
         inference = run_program(f"{PLACE}:infer", mnist.PARTIES, protocol, 64, None, args, None)
     args = {"data": folder, "steps": steps, "show": True}

@@ -30,7 +30,7 @@ def load(place: str, default: str = "main") -> Program:
         raise ConfigError(
             f"{source} has no function {name or default!r}; it has: {', '.join(there) or 'none'}"
         )
-    return program  # type: ignore[no-any-return]
+    return program
 
 
 def _load_file(path: Path) -> Any:
