@@ -72,7 +72,7 @@ def show(title: str, rows: Sequence[Row]) -> None:
     """Print a table."""
     table = Table(title=title)
     for column in ("", "figure", "limit", "of it", "rounds", "MB sent by each party", "runs"):
-        table.add_column(column, justify="left" if not column else "right")
+        table.add_column(column, justify="left" if not column else "right", no_wrap=True)
     for row in rows:
         limit = "" if row.limit is None else f"{row.limit:.4g} {row.limit_is}"
         sent = " / ".join(f"{b / 1e6:.3g}" for b in row.sent)
@@ -85,7 +85,10 @@ def show(title: str, rows: Sequence[Row]) -> None:
             sent,
             str(row.runs),
         )
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=140)
+    console.print(table)
 
 
 def write_json(path: Path, rows: Sequence[Row]) -> None:
