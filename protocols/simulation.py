@@ -25,6 +25,7 @@ from .cost import Cost
 from .costmodel import CostModel
 from .evaluator import Evaluator
 from .plain.protocol import Plain
+from .promises import broken_promise
 from .registry import get_op
 from .value import Public, Share
 
@@ -182,6 +183,10 @@ class Simulation(Backend):
         """Run the oracle and compare; name the first operation where the two part."""
         if self._oracle is None:
             return
+        operands = [self._oracle.values[x] if isinstance(x, int) else x for x in command.inputs]
+        broken = broken_promise(command.op, operands, command.params)
+        if broken is not None:
+            raise ConsistencyCheckFailed(f"{command.op} at {command.where}: {broken}")
         lockstep(
             [self._oracle.start(command)], names=["oracle"], counters=[Counters()], name=command.op
         )
@@ -195,7 +200,7 @@ class Simulation(Backend):
                 raise ConsistencyCheckFailed(
                     f"{command.op} at {command.where} parted from plaintext: element "
                     f"{tuple(int(i) for i in where)} is {got[where]}, plaintext says {want[where]};"
-                    " a value left the range of its ring, or a promise like bits= does not hold"
+                    " a value left its range"
                 )
 
     def view(self, party: str) -> list[Message]:
