@@ -20,6 +20,8 @@ from .value import Public, Value
 
 PAIRS = ("lt", "le", "gt", "ge", "maximum", "minimum", "sub")
 SINGLE = ("negative", "relu", "abs", "sign", "neg")
+EXACT = 53
+"""Bits that a float64 holds exactly; beyond, a value just inside a limit rounds to the limit."""
 ALONG_AN_AXIS = ("max", "min", "argmax", "argmin", "sort")
 
 
@@ -38,7 +40,8 @@ def broken_promise(op: str, operands: Sequence[Value], params: Mapping[str, Any]
     if found is None:
         return None
     what, size, bits = found
-    if size < 2.0 ** (bits - 1):
+    limit = 2.0 ** (bits - 1)
+    if size < limit or (size == limit and bits > EXACT):
         return None
     given = " (bits=)" if params.get("bits") is not None else ""
     return f"{what} reaches {size:.4g} units of the last place, the limit is 2^{bits - 1}{given}"

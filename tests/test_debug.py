@@ -16,9 +16,9 @@ BROKEN: dict[str, Callable[[Any, int], Any]] = {
     "relu": lambda s, k: s.share([100000]).relu(bits=16),
     "mul": lambda s, k: s.share([2.0 ** (k // 2)], f=6) * s.share([2.0**20], f=6),
     "matmul": lambda s, k: s.share([2.0 ** (k // 2)], f=6) @ s.share([2.0**20], f=6),
-    "add": lambda s, k: s.share(np.array([2 ** (k - 2)])) + np.array([2 ** (k - 2)]),
-    "sum": lambda s, k: s.share(np.array([2 ** (k - 2)] * 2)).sum(),
-    "sub": lambda s, k: s.share(np.array([-(2 ** (k - 2))])) - np.array([2 ** (k - 2) + 1]),
+    "add": lambda s, k: s.share(np.array([3 * 2 ** (k - 3)])) + np.array([3 * 2 ** (k - 3)]),
+    "sum": lambda s, k: s.share(np.array([3 * 2 ** (k - 3)] * 2)).sum(),
+    "sub": lambda s, k: s.share(np.array([-3 * 2 ** (k - 3)])) - np.array([3 * 2 ** (k - 3)]),
     "sort": lambda s, k: s.share([-64, 64]).sort(bits=8),
 }
 
