@@ -26,36 +26,37 @@ class Functions(Shaping):
 
     def _function(self, op: str, **params: Any) -> Self:
         x = self.to_fixed()
-        return x._one(op, x, **params)
+        return x._one(op, x, **_given(**params))
 
     # -- elementwise functions ------------------------------------------------------------------
-    def exp(self) -> Self:
+    # `bits` bounds self as in `lt`: fewer bits cost fewer bytes, in some functions fewer rounds.
+    def exp(self, bits: int | None = None) -> Self:
         """e to the power of self."""
-        return self._function("exp")
+        return self._function("exp", bits=bits)
 
-    def log(self) -> Self:
+    def log(self, bits: int | None = None) -> Self:
         """The natural logarithm."""
-        return self._function("log")
+        return self._function("log", bits=bits)
 
-    def reciprocal(self) -> Self:
+    def reciprocal(self, bits: int | None = None) -> Self:
         """1 / self."""
-        return self._function("reciprocal")
+        return self._function("reciprocal", bits=bits)
 
-    def sqrt(self) -> Self:
+    def sqrt(self, bits: int | None = None) -> Self:
         """The square root."""
-        return self._function("sqrt")
+        return self._function("sqrt", bits=bits)
 
-    def rsqrt(self) -> Self:
+    def rsqrt(self, bits: int | None = None) -> Self:
         """1 / sqrt(self)."""
-        return self._function("rsqrt")
+        return self._function("rsqrt", bits=bits)
 
-    def sigmoid(self) -> Self:
+    def sigmoid(self, bits: int | None = None) -> Self:
         """1 / (1 + e^-self)."""
-        return self._function("sigmoid")
+        return self._function("sigmoid", bits=bits)
 
-    def tanh(self) -> Self:
+    def tanh(self, bits: int | None = None) -> Self:
         """The hyperbolic tangent."""
-        return self._function("tanh")
+        return self._function("tanh", bits=bits)
 
     def softmax(self, axis: int = -1) -> Self:
         """e^self, normalised to sum 1 along an axis."""

@@ -120,16 +120,19 @@ class Operators(Handle):
 
     __rmul__ = __mul__
 
-    def div(self, other: Any) -> Self:
+    def div(self, other: Any, bits: int | None = None) -> Self:
         """self / other in fixed point.
 
-        A public divisor costs one truncation; a secret one runs the `div` operation, whose domain
-        and error its entry in the list of operations states.
+        Parameters
+        ----------
+        other : a public divisor costs one truncation; a secret one runs the `div` operation, whose
+            domain and error its entry in the list of operations states.
+        bits : bounds a secret divisor, as in `lt`.
         """
         x = self.to_fixed()
         if not isinstance(other, Operators):
             return x.mul(operands.inverse(operands.array_of(other)))
-        return x._one("div", x, other.to_fixed())
+        return x._one("div", x, other.to_fixed(), **({} if bits is None else {"bits": bits}))
 
     def __truediv__(self, other: Any) -> Self:
         return self.div(other) if _fits(other) else NotImplemented

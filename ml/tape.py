@@ -41,10 +41,13 @@ def no_grad() -> Iterator[None]:
     -------
     >>> import mpyc_core as mpc
     >>> with mpc.simulate(3) as s:
-    ...     w = s.share([1.0, 2.0])
+    ...     w = s.share([2.0])
     ...     w.requires_grad = True
-    ...     with no_grad():
-    ...         total = w.sum()
+    ...     with mpc.ml.no_grad():
+    ...         y = w * 3
+    ...     (w * y).backward()  # y counts as a constant
+    ...     w.grad.reveal().tolist()
+    [6.0]
     """
     token = _recording.set(False)
     try:

@@ -37,8 +37,8 @@ class SecretTensor(Functions):
     >>> import mpyc_core as mpc
     >>> with mpc.simulate(3) as s:
     ...     x = s.share([1.5, -2.0])
-    ...     (x * x + 1).relu().reveal()
-    array([3.25, 5.  ])
+    ...     (x * x + 1).relu().reveal().tolist()
+    [3.25, 5.0]
     """
 
     __slots__ = ()
