@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from mpyc_core.ring import Ring
 from mpyc_core.transport.mesh import Array
 
@@ -17,6 +19,11 @@ Params = Mapping[str, Any]
 
 def _mul(ring: Ring, x: Array, y: Array, params: Params) -> Array:
     return ring.mul(x, y)
+
+
+def _dot(ring: Ring, x: Array, y: Array, params: Params) -> Array:
+    """Sums of products along the first axis."""
+    return np.asarray(np.sum(ring.mul(x, y), axis=0, dtype=ring.dtype))
 
 
 def _matmul(ring: Ring, x: Array, y: Array, params: Params) -> Array:
@@ -39,6 +46,7 @@ def _conv2d_grad_w(ring: Ring, x: Array, g: Array, params: Params) -> Array:
 
 BILINEAR: dict[str, Callable[[Ring, Array, Array, Params], Array]] = {
     "mul": _mul,
+    "dot": _dot,
     "matmul": _matmul,
     "conv2d": _conv2d,
     "conv2d_grad_x": _conv2d_grad_x,

@@ -10,7 +10,15 @@ compare.py      sign, order and equality
 choose.py       selection, ReLU, maximum, absolute value
 order.py        max, argmax and sort along an axis
 bitwise.py      logic on bits, bit operations on integers
-approx.py       exp, log, reciprocal, square roots, sigmoid, tanh, with domain and error
+axis.py         an axis brought to the front
+domain.py       what approximations take, and the scale they work in
+fit.py          their constants, in decimal arithmetic
+lookup.py       functions of a few secret bits
+normalise.py    the leading one of a number
+exponential.py  exp
+division.py     reciprocal, div
+roots.py        log, sqrt, rsqrt
+spline.py       sigmoid, tanh
 losses.py       softmax, cross-entropy, logistic loss
 """
 
@@ -25,7 +33,9 @@ from . import (
     exponential,
     index,
     order,
+    roots,
     shape,
+    spline,
     sums,
 )
 
@@ -40,6 +50,8 @@ __all__ = [
     "exponential",
     "index",
     "order",
+    "roots",
     "shape",
+    "spline",
     "sums",
 ]

@@ -159,7 +159,8 @@ def reciprocal(p: Protocol, x: Value, *, bits: int | None = None) -> Steps[Any]:
 
     Domain      |x| < 2^46; 1 / 0 is 0, and so is 1 / x for |x| >= 2^16 (below one unit then)
     Error       |error| < 2 * 2^-16 + 2^-18 |1 / x|
-    Cost        28 rounds
+    Cost        28 rounds, 616 bytes per element at 64 bits
+    Method      Goldschmidt [Gol64], Chebyshev-centred: three factors from a linear start
     """
     number, wide, drop = lifted(p, x, bits)
     scale, meta = _RECIPROCAL, number.meta
@@ -232,7 +233,9 @@ def div(p: Protocol, x: Value, y: Value, *, bits: int | None = None) -> Steps[An
 
     Domain      |x| < 2^46, |x / y| < 2^15; x / 0 is 0, and so is x / y for |y| >= 2^24
     Error       |error| < 4 * 2^-16 + 2^-27 |x / y|
-    Cost        31 rounds
+    Cost        31 rounds, 745 bytes per element at 64 bits
+    Method      as `reciprocal` with one factor more; the dividend rides along with 17 fraction
+                bits, so that the error of the reciprocal is not multiplied by x
     """
     out = _div_infer(x.meta, y.meta).with_(public=False)
     x, y = (v if v.meta.shape == out.shape else broadcast_to(p, v, shape=out.shape) for v in (x, y))
