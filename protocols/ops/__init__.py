@@ -19,7 +19,8 @@ exponential.py  exp
 division.py     reciprocal, div
 roots.py        log, sqrt, rsqrt
 spline.py       sigmoid, tanh
-losses.py       softmax, cross-entropy, logistic loss
+softmax.py      softmax and its logarithm
+losses.py       cross-entropy, logistic loss, squared error
 """
 
 from . import (
@@ -32,9 +33,11 @@ from . import (
     division,
     exponential,
     index,
+    losses,
     order,
     roots,
     shape,
+    softmax,
     spline,
     sums,
 )
@@ -49,9 +52,11 @@ __all__ = [
     "division",
     "exponential",
     "index",
+    "losses",
     "order",
     "roots",
     "shape",
+    "softmax",
     "spline",
     "sums",
 ]

@@ -128,12 +128,15 @@ def tables_at(p: Protocol, numbers: Share, tables: Sequence[Sequence[int]]) -> S
     return result
 
 
-def digits(p: Protocol, x: Share, low: int, count: int, bits: int) -> Steps[Share]:
+def digits(
+    p: Protocol, x: Share, low: int, count: int, bits: int, *, bounded: bool = False
+) -> Steps[Share]:
     """The bits of x - low, clamped into [0, 2^count): a value outside takes the nearest end.
 
     Parameters
     ----------
     bits : x lies in [-2^(bits-1), 2^(bits-1)); ends that it cannot cross are not compared with.
+    bounded : x is known to be below low + 2^count.
 
     Cost        2 + ceil(log2 bits) rounds; a decomposition of `count` bits, up to two comparisons
     """
@@ -143,7 +146,7 @@ def digits(p: Protocol, x: Share, low: int, count: int, bits: int) -> Steps[Shar
     jobs: list[Any] = [p.decompose(y, count)]
     if low > -bound:
         jobs.append(p.msb(y, wide))
-    if low + (1 << count) < bound:
+    if low + (1 << count) < bound and not bounded:
         jobs.append(p.msb(plus(p, y, -(1 << count)), wide))
     planes, *ends = yield from together(*jobs)
     below = ends.pop(0) if low > -bound else None

@@ -65,6 +65,27 @@ def all_true(p: Protocol, meta: Meta) -> Share:
     return p.embed(Public(as_bit(meta).with_(public=True), ones(meta.size)[None]))
 
 
+def largest(p: Protocol, rows: Share, bits: int) -> Steps[Share]:
+    """The largest element along the first axis, by the tree of `champion`, without marks."""
+    while (m := rows.meta.shape[0]) > 1:
+        left = _take(p, rows, slice(0, m - m % 2, 2))
+        right = _take(p, rows, slice(1, m, 2))
+        above, _ = yield from p.relu(p.sub(left, right), bits)
+        rows = _with_last(p, p.add(right, above), rows)
+    return rows
+
+
+def _with_last(p: Protocol, winners: Share, rows: Share) -> Share:
+    """The winners of pairs, and the last of an odd number of rows."""
+    m = rows.meta.shape[0]
+    if m % 2 == 0:
+        return winners
+    meta = rows.meta.with_(shape=(m // 2 + 1, *rows.meta.shape[1:]))
+    last = _take(p, rows, slice(m - 1, m))
+    result: Share = p.reshape_like(lambda *a: np.concatenate(a), meta, winners, last)
+    return result
+
+
 def champion(p: Protocol, rows: Share, bits: int) -> Steps[tuple[Share, Share]]:
     """The largest element along the first axis, and a one-hot mark of the first one that is.
 
@@ -85,12 +106,7 @@ def champion(p: Protocol, rows: Share, bits: int) -> Steps[tuple[Share, Share]]:
             above, keep = yield from step
         else:
             (above, keep), hot = yield from together(step, pending)
-        best = p.add(right, above)
-        if m % 2:
-            meta = rows.meta.with_(shape=(m // 2 + 1, *rows.meta.shape[1:]))
-            last = _take(p, rows, slice(m - 1, m))
-            best = p.reshape_like(lambda *a: np.concatenate(a), meta, best, last)
-        rows = best
+        rows = _with_last(p, p.add(right, above), rows)
         pending = _narrow(p, hot, keep, level, n)
         level += 1
     if pending is None:
