@@ -165,21 +165,8 @@ def infer(party: Any, data: str, weights: str, count: int) -> dict[str, Any]:
     }
 
 
-def learn(
-    party: Any, data: str, steps: int | None = None, rate: float = RATE, show: bool = False
-) -> dict[str, Any]:
+def learn(party: Any, data: str, steps: int | None = None, rate: float = RATE) -> dict[str, Any]:
     """Train one epoch on secret images and labels, then classify the secret test images."""
-    if show and party.me == 0:
-        from mpyc_core.cli.progress import training_bar
-
-        with training_bar("encrypted training (nothing is opened)") as bar:
-            return _learn(party, data, steps, rate, bar)
-    return _learn(party, data, steps, rate, None)
-
-
-def _learn(
-    party: Any, data: str, steps: int | None, rate: float, progress: Progress | None
-) -> dict[str, Any]:
     owner = party.names[1]
     images = targets = tests = None
     if party.name == owner:
@@ -199,7 +186,7 @@ def _learn(
         epochs=1,
         batch_size=BATCH,
         rng=np.random.default_rng(ORDER_SEED),
-        progress=progress,
+        progress=_progress(party),
     )
     after = party.cost()
     seconds = time.perf_counter() - start
@@ -210,3 +197,10 @@ def _learn(
         "rounds": after["rounds"] - before["rounds"],
         "bytes": after["bytes"] - before["bytes"],
     }
+
+
+def _progress(party: Any) -> Progress | None:
+    """The first party says how far the training is."""
+    if party.me != 0:
+        return None
+    return lambda step, total, loss: party.tell(step=step, total=total)

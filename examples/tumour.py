@@ -252,12 +252,11 @@ def statistics_error(mean: Array, deviation: Array) -> float:
     )
 
 
-def main(party: Any, show: bool = False, **options: Any) -> dict[str, Any]:
+def main(party: Any, **options: Any) -> dict[str, Any]:
     """The program of one hospital: offer its data, then train with the others."""
     offer(party)
-    if not show or party.me != 0:
-        return train(party, **options)
-    from mpyc_core.cli.progress import training_bar
 
-    with training_bar("encrypted training, loss opened for this demo") as bar:
-        return train(party, progress=bar, **options)
+    def progress(step: int, total: int, loss: float | None) -> None:
+        party.tell(step=step, total=total, loss=loss)
+
+    return train(party, progress=progress if party.me == 0 else None, **options)

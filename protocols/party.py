@@ -50,6 +50,7 @@ class Party(Backend):
         self.consent = consent
         self.on_open = on_open
         self.evaluator = Evaluator(self.protocol(mesh.me, mesh.n), mesh.names)
+        self.listener: Callable[[dict[str, Any]], None] | None = None
         self._offers: dict[str, Public] = {}
         self._sequence = 0
         self._drive(self.evaluator.protocol.setup(mesh.session), "setup")
@@ -72,6 +73,11 @@ class Party(Backend):
         """Run independent commands in the same rounds."""
         name = "+".join(command.op for command in commands)
         self._drive(self.evaluator.start_together(commands), name)
+
+    def tell(self, **facts: Any) -> None:
+        """Tell whoever started this party something public, for instance how far it is."""
+        if self.listener is not None:
+            self.listener(facts)
 
     def offer(self, name: str, x: ArrayLike, *, f: int | None = None) -> None:
         """Make an array available to `input` under a name; it stays here until then.

@@ -13,6 +13,7 @@ from rich.table import Table
 from mpyc_core.examples import mnist
 
 from .local import run_program
+from .progress import training_bar
 
 PLACE = "mpyc_core.examples.mnist"
 AGREEMENT, POINTS_LOST = 99.9, 0.1
@@ -44,8 +45,18 @@ def show(data: Path, protocol: str, images: int, steps: int | None) -> int:
         mnist.save_weights(model, weights)
         args = {"data": folder, "weights": str(weights), "count": images}
         inference = run_program(f"{PLACE}:infer", mnist.PARTIES, protocol, 64, None, args, None)
-    args = {"data": folder, "steps": steps, "show": True}
-    training = run_program(f"{PLACE}:learn", mnist.PARTIES, protocol, 64, None, args, None)
+    args = {"data": folder, "steps": steps}
+    with training_bar("encrypted training, nothing is opened") as bar:
+        training = run_program(
+            f"{PLACE}:learn",
+            mnist.PARTIES,
+            protocol,
+            64,
+            None,
+            args,
+            None,
+            on_report=lambda name, facts: bar(**facts),
+        )
     twin = mnist.plaintext(data, epochs=1, steps=steps, rate=mnist.RATE)
     twin_labels = mnist.plain_labels(twin, mnist.images_of(data, "test"))
 

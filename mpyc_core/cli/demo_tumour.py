@@ -11,6 +11,7 @@ from rich.table import Table
 from mpyc_core.examples import tumour
 
 from .local import run_program
+from .progress import training_bar
 
 PROGRAM = "mpyc_core.examples.tumour:main"
 POINTS, LEAST = 1.0, 95.0
@@ -21,8 +22,18 @@ def show(protocol: str, model: str, epochs: int) -> int:
     """Train, compare, and say what was opened to whom."""
     console = Console()
     _explain(console)
-    args = {"model": model, "epochs": epochs, "show": True}
-    results = run_program(PROGRAM, tumour.HOSPITALS, protocol, 64, None, args, None)
+    args = {"model": model, "epochs": epochs}
+    with training_bar("encrypted training") as bar:
+        results = run_program(
+            PROGRAM,
+            tumour.HOSPITALS,
+            protocol,
+            64,
+            None,
+            args,
+            None,
+            on_report=lambda name, facts: bar(**facts),
+        )
     first = results[tumour.HOSPITALS[0]]
     plain = tumour.plaintext(model=model, epochs=epochs)
     encrypted = 100 * first["correct"] / first["test rows"]
@@ -43,9 +54,9 @@ def _explain(console: Console) -> None:
         "The loss is opened after every batch because this demo asks for it."
     )
     table = Table(title="public schema: every column and its unit", show_header=False)
-    rows = [f"{column.name}: {column.unit:g}" for column in tumour.SCHEMA]
-    for i in range(0, len(rows), 3):
-        table.add_row(*rows[i : i + 3])
+    for i in range(10):
+        row = [tumour.SCHEMA[i + j] for j in (0, 10, 20)]
+        table.add_row(*(text for c in row for text in (c.name, f"{c.unit:g}")))
     console.print(table)
 
 

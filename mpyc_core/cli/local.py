@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mpyc_core.errors import ConfigError, MpcError, PeerTimeout, TransportError
@@ -20,6 +20,7 @@ from .program import Program, place_of
 
 START = 120.0
 """Seconds for a party process to start; the first start on a machine may compile kernels."""
+OnReport = Callable[[str, dict[str, Any]], None]
 GRACE = 1.0
 """Seconds to wait, after a first error, for a report closer to its cause."""
 
@@ -52,9 +53,12 @@ def _launch(
 
 
 def _collect(
-    processes: LocalProcesses, names: Sequence[str], deadline: float | None = None
+    processes: LocalProcesses,
+    names: Sequence[str],
+    deadline: float | None = None,
+    on_report: OnReport | None = None,
 ) -> dict[str, Any]:
-    """One message from every party; the first cause, if any reports an error."""
+    """One answer from every party; the first cause, if any reports an error."""
     found: dict[str, Any] = {}
     errors: list[MpcError] = []
     while len(found) < len(names):
@@ -73,6 +77,10 @@ def _collect(
             if len(errors) > len(names):
                 break
         else:
+            if "report" in message:
+                if on_report is not None:
+                    on_report(name, thaw(message["report"]))
+                continue
             found[name] = message
             if "error" in message:
                 errors.append(error_from_wire(message["error"]))
@@ -98,8 +106,9 @@ def run_program(
     f: int | None,
     args: Mapping[str, Any],
     threads: int | None,
+    on_report: OnReport | None = None,
 ) -> dict[str, Any]:
-    """See `mpyc_core.run`."""
+    """See `mpyc_core.run`; `on_report` gets what parties `tell` on the way."""
     names = party_names(parties)
     get_protocol(protocol, len(names))
     place = program if isinstance(program, str) else place_of(program)
@@ -122,7 +131,7 @@ def run_program(
     }
     processes, _ = _launch(names, config)
     with processes:
-        results = _collect(processes, names)
+        results = _collect(processes, names, on_report=on_report)
     return {name: thaw(results[name]["result"]) for name in names}
 
 

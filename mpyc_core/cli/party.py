@@ -91,6 +91,7 @@ def _play(pipe: Any, config: dict[str, Any]) -> int:
     program = load(config["program"])
     mesh.connect(addresses, facts)
     party = make_party(mesh, config["protocol"], config["ring"], config["f"])
+    party.listener = lambda facts: pipe.send({"report": freeze(facts, "a report")})
     result = guarded(party, lambda: program(party, **thaw(config["args"])))
     pipe.send({"result": freeze(result, f"the result of {config['name']}")})
     party.close()

@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-Report = Callable[[int, int, float | None], None]
+Report = Callable[..., None]
 LINES = 10
 """How many lines a bar becomes where there is no terminal."""
 
 
 @contextmanager
 def training_bar(title: str) -> Iterator[Report]:
-    """A bar to be called with (step, total, loss or None) after every step."""
+    """A bar to be called with step, total and, where it was opened, loss."""
     if not sys.stderr.isatty():
         yield _lines(title)
         return
@@ -30,7 +30,7 @@ def training_bar(title: str) -> Iterator[Report]:
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(title, total=None, loss="")
 
-        def report(step: int, total: int, loss: float | None) -> None:
+        def report(step: int, total: int, loss: float | None = None) -> None:
             shown = "" if loss is None else f", loss {loss:.3f}"
             progress.update(task, completed=step, total=total, loss=shown)
 
@@ -41,7 +41,7 @@ def _lines(title: str) -> Report:
     start = time.perf_counter()
     print(title, file=sys.stderr, flush=True)
 
-    def report(step: int, total: int, loss: float | None) -> None:
+    def report(step: int, total: int, loss: float | None = None) -> None:
         if step % max(1, total // LINES) and step != total:
             return
         shown = "" if loss is None else f"  loss {loss:.3f}"

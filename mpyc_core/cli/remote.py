@@ -14,6 +14,7 @@ from mpyc_core.transport.curve import Identity, load_identity
 
 from .party import guarded, make_party
 from .program import load
+from .progress import training_bar
 from .run import arguments
 
 
@@ -46,7 +47,9 @@ def run(name: str, config: Path, key: Path | None, place: str, pairs: list[str])
         print(f"{name}: waiting for {others}", file=sys.stderr)
         mesh.connect(cluster.addresses, cluster.facts)
         party = make_party(mesh, cluster.protocol, cluster.ring, cluster.f)
-        result = guarded(party, lambda: program(party, **args))
+        with training_bar(f"{name}: running {place}") as bar:
+            party.listener = lambda facts: bar(**facts)
+            result = guarded(party, lambda: program(party, **args))
     finally:
         mesh.close()
     if result is not None:
