@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from .module import compute
 from .tensor import SecretTensor
@@ -13,9 +13,17 @@ class Loss:
 
     The operation computes gradient and value apart, so a training step that does not open its loss
     does not pay for it.
+
+    Parameters
+    ----------
+    bits : a promise that the logits (for cross-entropy, their differences) lie in
+        [-2^(bits-1), 2^(bits-1)) in units of the last place; fewer bits cost fewer bytes.
     """
 
-    op: str
+    op: ClassVar[str]
+
+    def __init__(self, *, bits: int | None = None) -> None:
+        self._params = {} if bits is None else {"bits": bits}
 
     def __call__(self, prediction: Any, target: Any, *, value: bool = True) -> Any:
         """The loss of a batch.
@@ -26,15 +34,21 @@ class Loss:
         target : of the same shape; secret or public.
         value : False leaves the value at 0, which saves its computation; gradients are the same.
         """
-        if isinstance(target, SecretTensor):
-            target = target.to_fixed()
-        return compute(self.op, prediction, target, value=value)
+        return compute(self.op, prediction, target, value=value, **self._params)
 
 
 class MSE(Loss):
     """Mean squared error over all elements."""
 
     op = "mse"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def __call__(self, prediction: Any, target: Any, *, value: bool = True) -> Any:
+        if isinstance(target, SecretTensor):
+            target = target.to_fixed()
+        return super().__call__(prediction, target, value=value)
 
 
 class BCEWithLogits(Loss):
@@ -44,6 +58,9 @@ class BCEWithLogits(Loss):
 
 
 class CrossEntropy(Loss):
-    """Softmax cross-entropy of logits (n, classes), against one-hot targets or probabilities."""
+    """Softmax cross-entropy of logits (n, classes).
+
+    Targets are one-hot rows (numbers or bits), or probabilities that sum to 1.
+    """
 
     op = "cross_entropy"
