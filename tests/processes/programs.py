@@ -61,3 +61,31 @@ def sleeps(party: Any) -> None:
     """Every party waits, to be interrupted."""
     party.share([1] if party.me == 0 else None)
     time.sleep(60)
+
+
+def training_memory(party: Any) -> dict[str, int]:
+    """Bytes of the tensors of a training step, and the peak of traced memory during it."""
+    import tracemalloc
+
+    from mpyc_core.ml.layers import Linear, ReLU, Sequential
+    from mpyc_core.ml.losses import CrossEntropy
+    from mpyc_core.ml.optim import SGD
+
+    rng = np.random.default_rng(1)
+    model = Sequential(Linear(784, 128, rng=rng), ReLU(), Linear(128, 10, rng=rng)).share(party)
+    x = party.share(rng.random((128, 784)) if party.me == 0 else None)
+    y = party.share(np.eye(10)[rng.integers(0, 10, 128)] if party.me == 0 else None)
+    optimiser = SGD(model.parameters(), lr=0.1)
+
+    def step() -> None:
+        CrossEntropy()(model(x), y, value=False).backward(len(x))
+        optimiser.step(1 / len(x))
+
+    step()
+    values = party.evaluator.values.values()
+    tensors = sum(part.nbytes for value in values for part in value.parts)
+    tracemalloc.start()
+    step()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return {"tensors": tensors, "peak": tensors + peak}
