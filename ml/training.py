@@ -104,10 +104,10 @@ def fit(
 def _step(
     model: Module, x: Any, y: Any, loss: Loss, optimiser: Optimiser, reveal: bool
 ) -> float | None:
-    """One update; the loss is scaled by the number of rows on the way back, and the rate by 1/n."""
-    value = loss(model(x), y, value=reveal)
-    value.backward(len(x))
-    optimiser.step(1 / len(x))
+    """One update; gradients are those of the sum over the batch, and the rate makes them a mean."""
+    value, terms = loss.for_training(model(x), y, value=reveal)
+    value.backward(terms)
+    optimiser.step(1 / terms)
     if not reveal:
         return None
     found = value.reveal(why="mean loss of a training batch")

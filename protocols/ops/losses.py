@@ -3,7 +3,8 @@
 A loss has two results. The second is the gradient of the mean by the first operand; it is computed
 with the loss because both need the same softmax or sigmoid, and it does not depend on the value.
 With `value=False` the first result is a share of 0 that costs nothing: training needs the gradient,
-and the value only if someone is going to see it.
+and the value only if someone is going to see it. With `summed=True` the second result is the
+gradient of the sum over the batch: it keeps the log2(n) bits that a division by n would round away.
 """
 
 from __future__ import annotations
@@ -62,8 +63,27 @@ def _loss_infer(x: Meta, t: Meta, **params: Any) -> tuple[Meta, Meta]:
     return x.with_(shape=()), x
 
 
-def _grads(ins: Any, outs: Any, grads: Any, **params: Any) -> list[Any]:
-    return [grads[0] * outs[1], None]
+def _by_prediction(grads: Any, outs: Any, n: int, summed: bool) -> Any:
+    """The gradient by the prediction; what is public about it is multiplied first."""
+    return (grads[0] * (1 / n) if summed else grads[0]) * outs[1]
+
+
+def _grads(ins: Any, outs: Any, grads: Any, *, summed: bool = False, **params: Any) -> list[Any]:
+    return [_by_prediction(grads, outs, ins[0].size, summed), None]
+
+
+def _mse_grads(
+    ins: Any, outs: Any, grads: Any, *, summed: bool = False, value: bool = True
+) -> list[Any]:
+    by_prediction = _by_prediction(grads, outs, ins[0].size, summed)
+    return [by_prediction, -by_prediction]
+
+
+def _cross_entropy_grads(
+    ins: Any, outs: Any, grads: Any, *, summed: bool = False, **params: Any
+) -> list[Any]:
+    n = ins[0].size // ins[0].shape[-1]
+    return [_by_prediction(grads, outs, n, summed), None]
 
 
 def _nothing(p: Protocol, out: Meta) -> Share:
@@ -86,6 +106,8 @@ def _share_of(p: Protocol, t: Value, n: int, out: Meta) -> Steps[Value]:
         scaled = np.rint(np.ldexp(signed, out.f - t.meta.f) / n).astype(np.int64)
         return Public(out.with_(public=True), out.ring.from_int(scaled))
     value, f = yield from _whole(p, t)
+    if n == 1 and f == out.f:
+        return p.scale(value, 1, out)
     product = p.scale(value, unit, out)
     if f == 0:
         return product
@@ -120,7 +142,7 @@ def _mean(p: Protocol, total: Share, n: int, drop: int, out: Meta) -> Steps[Shar
 
 # -- cross-entropy -------------------------------------------------------------------------
 def _cross_entropy_infer(
-    x: Meta, t: Meta, *, value: bool = True, bits: int | None = None
+    x: Meta, t: Meta, *, value: bool = True, summed: bool = False, bits: int | None = None
 ) -> tuple[Meta, Meta]:
     numbers(x)
     if not x.ndim:
@@ -130,31 +152,38 @@ def _cross_entropy_infer(
 
 
 def _cross_entropy_oracle(
-    x: Array, t: Array, value: bool = True, bits: int | None = None
+    x: Array, t: Array, value: bool = True, summed: bool = False, bits: int | None = None
 ) -> tuple[Array, Array]:
     n = x.size // x.shape[-1]
     probabilities = softmax_oracle(x)
     top = np.max(x, axis=-1, keepdims=True)
     logs = x - top - np.log(np.exp(x - top).sum(axis=-1, keepdims=True))
     loss = -(t * logs).sum() / n if value else 0.0
-    return np.asarray(loss), (probabilities - t) / n
+    return np.asarray(loss), (probabilities - t) / (1 if summed else n)
 
 
 @operation(
     "cross_entropy",
     infer=_cross_entropy_infer,
     oracle=_cross_entropy_oracle,
-    grad=_grads,
+    grad=_cross_entropy_grads,
     cases=[
         Case((TEN, HOT), ulps=4, atol=4 * ULP, rings=RINGS),
         Case((TEN, HOT), {"value": False, "bits": 32}, ulps=4, atol=4 * ULP, rings=RINGS),
+        Case((TEN, HOT), {"summed": True}, ulps=4, atol=4 * ULP, rings=RINGS),
         Case((TEN, HOT), public=(1,), ulps=4, atol=4 * ULP, rings=RINGS),
         Case((TEN, HOT.astype(np.int64)), {"bits": 24}, ulps=4, atol=4 * ULP, rings=RINGS),
         Case((TEN[:3], HOT[:3] > 0), ulps=4, atol=4 * ULP, rings=RINGS),
     ],
 )
 def cross_entropy(
-    p: Protocol, x: Value, t: Value, *, value: bool = True, bits: int | None = None
+    p: Protocol,
+    x: Value,
+    t: Value,
+    *,
+    value: bool = True,
+    summed: bool = False,
+    bits: int | None = None,
 ) -> Steps[tuple[Share, Share]]:
     """Softmax cross-entropy: mean of ln(sum(e^x)) - x.t over the batch, gradient (softmax - t) / n.
 
@@ -163,6 +192,7 @@ def cross_entropy(
     x : logits (n, classes); the last axis is that of the classes.
     t : one-hot targets or probabilities that sum to 1, of the same shape; secret or public.
     value : False gives 0 as the loss, free of cost.
+    summed : the gradient is that of the sum, without the division by n.
     bits : a promise that differences of logits lie in [-2^(bits-1), 2^(bits-1)).
 
     Domain      |x| < 2^45, average loss below 2^15
@@ -174,10 +204,11 @@ def cross_entropy(
     number, wide, drop = lifted(p, x, bits)
     rows = to_front(p, number, -1)
     classes, n = rows.meta.shape[0], x.meta.size // x.meta.shape[-1]
-    halved = (n - 1).bit_length()
+    divisor = 1 if summed else n
+    halved = (divisor - 1).bit_length()
     with localcontext(fit.context()):
-        how = normaliser(classes, Decimal(1 << halved) / n)
-    z, share_of_t = yield from together(below_largest(p, rows, wide), _share_of(p, t, n, out))
+        how = normaliser(classes, Decimal(1 << halved) / divisor)
+    z, share_of_t = yield from together(below_largest(p, rows, wide), _share_of(p, t, divisor, out))
     e = yield from exponentials(p, z, wide, how.factor)
     total = row_sums(p, e)
     goal = out.with_(shape=rows.meta.shape)
@@ -211,17 +242,17 @@ def _cross_entropy_value(
 
 # -- logistic loss -------------------------------------------------------------------------
 def _bce_infer(
-    x: Meta, t: Meta, *, value: bool = True, bits: int | None = None
+    x: Meta, t: Meta, *, value: bool = True, summed: bool = False, bits: int | None = None
 ) -> tuple[Meta, Meta]:
     return _loss_infer(x, t, bits=bits)
 
 
 def _bce_oracle(
-    x: Array, t: Array, value: bool = True, bits: int | None = None
+    x: Array, t: Array, value: bool = True, summed: bool = False, bits: int | None = None
 ) -> tuple[Array, Array]:
     each = np.maximum(x, 0) - x * t + np.log1p(np.exp(-np.abs(x)))
     loss = each.mean() if value else 0.0
-    return np.asarray(loss), ((1 + np.tanh(x / 2)) / 2 - t) / x.size
+    return np.asarray(loss), ((1 + np.tanh(x / 2)) / 2 - t) / (1 if summed else x.size)
 
 
 @operation(
@@ -232,13 +263,20 @@ def _bce_oracle(
     cases=[
         Case((LOGITS, TRUTH), ulps=4, atol=4 * ULP, rings=RINGS),
         Case((LOGITS, TRUTH), {"value": False, "bits": 24}, ulps=4, atol=4 * ULP, rings=RINGS),
+        Case((LOGITS, TRUTH), {"summed": True}, ulps=4, atol=4 * ULP, rings=RINGS),
         Case((LOGITS, TRUTH), public=(1,), ulps=4, atol=4 * ULP, rings=RINGS),
         Case((LOGITS, TRUTH.astype(np.int64)), {"bits": 32}, ulps=4, atol=4 * ULP, rings=RINGS),
         Case((LOGITS[0], TRUTH[0] > 0), ulps=4, atol=4 * ULP, rings=RINGS),
     ],
 )
 def bce_with_logits(
-    p: Protocol, x: Value, t: Value, *, value: bool = True, bits: int | None = None
+    p: Protocol,
+    x: Value,
+    t: Value,
+    *,
+    value: bool = True,
+    summed: bool = False,
+    bits: int | None = None,
 ) -> Steps[tuple[Share, Share]]:
     """Binary cross-entropy of logits: mean of max(x, 0) - x t + ln(1 + e^-|x|), gradient
     (sigmoid(x) - t) / n over all n elements.
@@ -247,6 +285,7 @@ def bce_with_logits(
     ----------
     t : targets in [0, 1], of the same shape; secret or public.
     value : False gives 0 as the loss, free of cost.
+    summed : the gradient is that of the sum, without the division by n.
     bits : a promise that logits lie in [-2^(bits-1), 2^(bits-1)).
 
     Domain      |x| < 2^46, sum(|x|) < 2^28
@@ -257,13 +296,14 @@ def bce_with_logits(
     out = x.meta.with_(public=False)
     number, wide, drop = lifted(p, x, bits)
     n = x.meta.size
+    divisor = 1 if summed else n
     at, share_of_t = yield from together(
-        locate(p, number, SIGMOID, wide, even=value), _share_of(p, t, n, out)
+        locate(p, number, SIGMOID, wide, even=value), _share_of(p, t, divisor, out)
     )
     with localcontext(fit.context()):
-        table = cubics(sigmoid_half, SIGMOID, Decimal(1) / n)
+        table = cubics(sigmoid_half, SIGMOID, Decimal(1) / divisor)
     gradient = evaluated(p, at.interval, at.odd, table, SUM - FRACTION + drop, out)
-    half = ((1 << out.f) + n) // (2 * n)  # 2^f / 2n
+    half = ((1 << out.f) + divisor) // (2 * divisor)  # 2^f / 2n
 
     def tail() -> Steps[Share]:
         if at.even is None:
@@ -294,36 +334,42 @@ def _as_integer(p: Protocol, x: Value, factor: int) -> Value:
 
 
 # -- squared error -------------------------------------------------------------------------
-def _mse_infer(x: Meta, t: Meta, *, value: bool = True) -> tuple[Meta, Meta]:
+def _mse_infer(x: Meta, t: Meta, *, value: bool = True, summed: bool = False) -> tuple[Meta, Meta]:
     found = _loss_infer(x, t)
     if t.kind != "fixed" or t.f != x.f:
         raise ShareError(f"expected predictions and targets in one scale, got {x} and {t}")
     return found
 
 
-def _mse_oracle(x: Array, t: Array, value: bool = True) -> tuple[Array, Array]:
+def _mse_oracle(
+    x: Array, t: Array, value: bool = True, summed: bool = False
+) -> tuple[Array, Array]:
     loss = np.mean((x - t) ** 2) if value else 0.0
-    return np.asarray(loss), 2 * (x - t) / x.size
+    return np.asarray(loss), 2 * (x - t) / (1 if summed else x.size)
 
 
 @operation(
     "mse",
     infer=_mse_infer,
     oracle=_mse_oracle,
-    grad=lambda ins, outs, grads, value=True: [grads[0] * outs[1], -(grads[0] * outs[1])],
+    grad=_mse_grads,
     cases=[
         Case((LOGITS, TRUTH), ulps=3, atol=3 * ULP, rings=RINGS),
         Case((LOGITS, TRUTH), {"value": False}, ulps=3, atol=3 * ULP, rings=RINGS),
+        Case((LOGITS, TRUTH), {"summed": True}, ulps=3, atol=3 * ULP, rings=RINGS),
         Case((LOGITS, TRUTH), public=(1,), ulps=3, atol=3 * ULP, rings=RINGS),
     ],
 )
-def mse(p: Protocol, x: Value, t: Value, *, value: bool = True) -> Steps[tuple[Share, Share]]:
+def mse(
+    p: Protocol, x: Value, t: Value, *, value: bool = True, summed: bool = False
+) -> Steps[tuple[Share, Share]]:
     """Mean squared error over all n elements, gradient 2 (x - t) / n.
 
     Parameters
     ----------
     t : targets of the same shape and scale; secret or public.
     value : False gives 0 as the loss, free of cost.
+    summed : the gradient is that of the sum, without the division by n.
 
     Domain      sum((x - t)^2) < 2^30, |x - t| < 2^15
     Error       3 * 2^-16 in the loss and in each element of the gradient
@@ -334,7 +380,13 @@ def mse(p: Protocol, x: Value, t: Value, *, value: bool = True) -> Steps[tuple[S
     d = p.sub(x, t)
     d = p.embed(d) if isinstance(d, Public) else d
     unit = ((2 << MEAN + 1) + n) // (2 * n)  # 2 / n
-    gradient = p.truncate(p.scale(d, unit, out), MEAN)
+
+    def scaled() -> Steps[Share]:
+        if summed:
+            return p.scale(d, 2, out)
+        return (yield from p.truncate(p.scale(d, unit, out), MEAN))
+
+    gradient = scaled()
     if not value:
         return _nothing(p, out.with_(shape=())), (yield from gradient)
 
