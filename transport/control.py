@@ -148,7 +148,7 @@ class ControlClient:
             server = self._servers[name]
             self._check()
             while server.sent - server.received >= WINDOW:
-                self._pump(self._limits.connect)
+                self._step(self._limits.connect)
                 self._check()
             parts = pack_parcel(Kind.REQUEST, server.sent + 1, self._session, header, arrays)
             try:
@@ -174,25 +174,24 @@ class ControlClient:
                 wait = self._limits.connect if deadline is None else deadline - time.monotonic()
                 if wait < 0:
                     raise PeerTimeout(f"{name} did not answer within {timeout:g} s", party=name)
-                self._pump(wait)
+                self._step(wait)
             return server.replies.popleft()
 
     def pending(self, name: str) -> int:
         """How many replies of one party have arrived and were not received yet."""
         with self._lock:
-            if not self._closed:
-                self._pump(0)
+            while not self._closed and self._step(0):
+                pass
             return len(self._servers[name].replies)
 
-    def _pump(self, seconds: float) -> None:
-        """Wait for something to arrive and take in everything that has."""
+    def _step(self, seconds: float) -> bool:
+        """Wait for a message or event and take it in; bad news counts when all else is read."""
         message, event = self._wire.poll(seconds)
-        while message or event:
-            if message:
-                self._read()
-            elif event:
-                self._note_events()
-            message, event = self._wire.poll(0)
+        if message:
+            self._read()
+        elif event:
+            self._note_events()
+        return message or event
 
     def _read(self) -> None:
         socket = self._wire.socket

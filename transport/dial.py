@@ -12,13 +12,12 @@ from .wire import Wire
 
 RETRY = 0.2
 REFUSALS = 4
-FAILURES = (
-    zmq.EVENT_CLOSED,
-    zmq.EVENT_DISCONNECTED,
+REFUSED = (
     zmq.EVENT_HANDSHAKE_FAILED_AUTH,
     zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL,
     zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL,
 )
+FAILURES = (zmq.EVENT_CLOSED, zmq.EVENT_DISCONNECTED, *REFUSED)
 
 
 class Dialer:
@@ -64,10 +63,8 @@ class Dialer:
         ------
         AuthenticationFailed : keys are the reason.
         """
-        if event != zmq.EVENT_CLOSED:
-            self._refusals[name] += 1
-        certain = event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
-        if self._wire.keys and (certain or self._refusals[name] >= REFUSALS):
+        self._refusals[name] += event in REFUSED
+        if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH or self._refusals[name] >= REFUSALS:
             raise self.unauthenticated(name)
         route = self.routes.pop(name)
         self._wire.disconnect(route)
@@ -75,12 +72,13 @@ class Dialer:
 
     def refused(self, name: str) -> bool:
         """Whether a peer was reached but did not complete the exchange of keys."""
-        return bool(self._wire.keys) and self._refusals.get(name, 0) > 0
+        return self._refusals.get(name, 0) > 0
 
     def unauthenticated(self, name: str) -> AuthenticationFailed:
         """The error for that."""
         return AuthenticationFailed(
             f"{name} at {self.addresses[name]} and {self._me} could not authenticate each other: "
-            f"{self._me}'s public key of {name} or {name}'s public key of {self._me} is wrong",
+            f"{self._me}'s public key of {name} or {name}'s public key of {self._me} is wrong, one "
+            "of them uses no keys, or something else listens at the address",
             party=name,
         )

@@ -27,7 +27,7 @@ from mpyc_core.errors import (
     ProgramMismatch,
 )
 
-from .dial import FAILURES, RETRY, Dialer
+from .dial import FAILURES, REFUSED, RETRY, Dialer
 from .frame import NO_SESSION, PREFIX, SESSION_BYTES, VERSION, Kind, pack_prefix, parse_prefix
 from .link import Link, pack_abort, parse_abort
 from .wire import Wire
@@ -54,10 +54,13 @@ class Hello:
         )
 
     def pack(self) -> bytes:
-        """The body of a HELLO."""
-        return json.dumps(
+        """The body of a HELLO; `ConfigError` when the facts are too long."""
+        body = json.dumps(
             {"name": self.name, "nonce": self.nonce.hex(), "facts": dict(self.facts)}
         ).encode()
+        if len(body) > MAX_HELLO:
+            raise ConfigError(f"the facts to compare take more than {MAX_HELLO} bytes; hash them")
+        return body
 
     @classmethod
     def parse(cls, body: bytes) -> Hello:
@@ -83,8 +86,8 @@ class Hello:
             mine, theirs = self.facts.get(key, "absent"), peer.facts.get(key, "absent")
             if mine != theirs:
                 raise ConfigError(
-                    f"{key} is {theirs[:200]!r} at {peer.name} and {mine[:200]!r} at {self.name}; "
-                    "start all parties with the same settings",
+                    f"{key[:64]} is {theirs[:200]!r} at {peer.name} and {mine[:200]!r} at "
+                    f"{self.name}; start all parties with the same settings",
                     party=peer.name,
                 )
 
@@ -346,8 +349,8 @@ class Handshake:
                 for link in self._links.values():
                     if link.fd == value:
                         link.gone, link.fd, self._lost = True, -1, link
-            if event != zmq.EVENT_DISCONNECTED and endpoint == self._wire.address:
-                self._unproven += event in FAILURES
+            if event in REFUSED and endpoint == self._wire.address:
+                self._unproven += 1
             name = self._dialer.name_at(endpoint)
             if name is None or self._names.index(name) in self._hellos:
                 continue

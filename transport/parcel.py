@@ -47,10 +47,13 @@ class Kind(IntEnum):
     END = 4
 
 
+KINDS = frozenset(int(kind) for kind in Kind)
+
+
 class Parcel(NamedTuple):
     """A received message."""
 
-    kind: Kind
+    kind: int
     sequence: int
     session: bytes
     header: dict[str, Any]
@@ -104,17 +107,17 @@ def read_parcel(socket: zmq.Socket[bytes], head: bytes, sender: str, max_message
     return Parcel(kind, sequence, session, header, arrays)
 
 
-def _prefix(head: bytes, sender: str) -> tuple[Kind, int, bytes]:
+def _prefix(head: bytes, sender: str) -> tuple[int, int, bytes]:
     if len(head) < PREFIX.size:
         raise FrameError(f"{sender} sent a head of {len(head)} bytes", party=sender)
     magic, kind, sequence, session = PREFIX.unpack_from(head)
-    if magic != MAGIC or kind not in set(Kind):
+    if magic != MAGIC or kind not in KINDS:
         raise FrameError(
             f"{sender} does not speak this control protocol, version {MAGIC[3]}; install the same "
             "release everywhere and check the addresses",
             party=sender,
         )
-    return Kind(kind), sequence, session
+    return kind, sequence, session
 
 
 def _specs(described: list[Any], sender: str, max_message: int) -> list[Spec]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import fcntl
 import math
-import os
 import socket as posix
 import struct
 import termios
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import zmq
@@ -316,7 +316,5 @@ class Wire:
             self.doorkeeper.close()
         self.socket.close(linger=round(1000 * LINGER))
         self._context.term()
-        if self.address.startswith("ipc://") and not self.address.startswith("ipc://@"):
-            path = self.address.removeprefix("ipc://")
-            if os.path.exists(path):
-                os.unlink(path)
+        if self.address.startswith("ipc:///"):
+            Path(self.address.removeprefix("ipc://")).unlink(missing_ok=True)

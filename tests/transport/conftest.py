@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -41,6 +43,38 @@ def in_threads(calls: Sequence[Callable[[], Any]], timeout: float = 20) -> list[
 def at_all(meshes: Sequence[Mesh], program: Callable[[Mesh], Any]) -> list[Any]:
     """Run one program at all parties."""
     return in_threads([lambda mesh=mesh: program(mesh) for mesh in meshes])
+
+
+def relay(target: str, rate: float = 1e12) -> tuple[str, bytearray]:
+    """A TCP relay of at most `rate` bytes per second; returns its address and what passes."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    record = bytearray()
+
+    def pipe(source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while data := source.recv(1 << 16):
+                record.extend(data)
+                time.sleep(len(data) / rate)
+                sink.sendall(data)
+        except OSError:
+            pass
+        finally:
+            for end in (source, sink):
+                end.close()
+
+    def accept() -> None:
+        while True:
+            try:
+                one, _ = listener.accept()
+            except OSError:
+                return
+            host, port = target.removeprefix("tcp://").split(":")
+            two = socket.create_connection((host, int(port)))
+            for ends in ((one, two), (two, one)):
+                threading.Thread(target=pipe, args=ends, daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    return f"tcp://127.0.0.1:{listener.getsockname()[1]}", record
 
 
 def address(kind: str, name: str, folder: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,11 @@ from mpyc_core.transport.limits import Limits
 from mpyc_core.transport.mesh import Round, Spec, Tag
 from mpyc_core.transport.zmq import ZmqMesh
 
-from .conftest import QUICK, in_threads, unconnected
+from .conftest import QUICK, in_threads, relay, unconnected
 
 NAMES = ("alice", "bob", "carol")
 SHORT = Limits(heartbeat=0.1, gone=0.5, progress=0.5, connect=0.6)
-PATIENT = Limits(heartbeat=0.1, gone=0.5, progress=0.5, connect=2.0)
+PATIENT = Limits(heartbeat=0.1, gone=0.5, progress=0.5, connect=1.2)
 LOCAL = "tcp://127.0.0.1:0"
 
 
@@ -51,8 +50,7 @@ def test_session_ids_are_common_and_fresh(kind: str, tmp_path: Path) -> None:
     assert len(seen) == 2
 
 
-@pytest.mark.parametrize("kind", ["tcp", "ipc"])
-@pytest.mark.parametrize("late", [0, 2])
+@pytest.mark.parametrize(("kind", "late"), [("tcp", 0), ("ipc", 2)])
 def test_a_party_may_start_later(kind: str, late: int, tmp_path: Path) -> None:
     addresses = {name: f"ipc://{tmp_path}/{name}" for name in NAMES}
     if kind == "tcp":
@@ -234,12 +232,13 @@ def test_keys_work_and_do_not_show() -> None:
     assert identity.secret not in repr(identity) + str(vars(meshes[0]))
 
 
-@pytest.mark.parametrize("liar", [0, 2])
-def test_wrong_secret_key(liar: int) -> None:
-    """Carol (or alice) holds a key that the others do not know her by."""
+@pytest.mark.parametrize(("liar", "keyless"), [(0, False), (2, False), (2, True)])
+def test_wrong_secret_key(liar: int, keyless: bool) -> None:
+    """Carol (or alice) holds a key that the others do not know her by, or none."""
     cast = Cast()
     name = NAMES[liar]
-    meshes, addresses = cast.meshes(**{name: (Identity.fresh(), cast.keys)})
+    own = (None, None) if keyless else (Identity.fresh(), cast.keys)
+    meshes, addresses = cast.meshes(**{name: own})
     results = meet(meshes, addresses)
     assert all(isinstance(raised, AuthenticationFailed | PeerTimeout) for raised in results)
     assert any(isinstance(raised, AuthenticationFailed) for raised in results)
@@ -270,37 +269,6 @@ def test_keys_are_needed_for_every_peer() -> None:
     cast = Cast()
     with pytest.raises(ConfigError, match="carol"):
         ZmqMesh("alice", NAMES, identity=cast.identities["alice"], keys={"bob": cast.keys["bob"]})
-
-
-def relay(target: str) -> tuple[str, bytearray]:
-    """A TCP relay that keeps what passes; returns its address and the record."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    record = bytearray()
-
-    def pipe(source: socket.socket, sink: socket.socket) -> None:
-        try:
-            while data := source.recv(1 << 16):
-                record.extend(data)
-                sink.sendall(data)
-        except OSError:
-            pass
-        finally:
-            for end in (source, sink):
-                end.close()
-
-    def accept() -> None:
-        while True:
-            try:
-                one, _ = listener.accept()
-            except OSError:
-                return
-            host, port = target.removeprefix("tcp://").split(":")
-            two = socket.create_connection((host, int(port)))
-            for ends in ((one, two), (two, one)):
-                threading.Thread(target=pipe, args=ends, daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    return f"tcp://127.0.0.1:{listener.getsockname()[1]}", record
 
 
 @pytest.mark.parametrize("encrypted", [False, True])
