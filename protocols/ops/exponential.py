@@ -127,7 +127,7 @@ def exp(p: Protocol, x: Value, *, bits: int | None = None) -> Steps[Any]:
 
     Domain      |x| < 2^46; below -11 the result is 0, from 20 on it is e^20 (1 - 2^-16)
     Error       |error| < 2 * 2^-16 + 2^-15 e^x: measured at every argument
-    Cost        18 rounds, 716 bytes per element at 64 bits (17 and 658 with bits=31)
+    Cost        18 rounds, 716 bytes per element at 64 bits (17 and 660 with bits=31)
     Method      digits clamped by two comparisons; tables of e^n, e^(i/8), a polynomial of degree 2
     """
     number, wide, drop = lifted(p, x, bits)
