@@ -8,7 +8,6 @@ heartbeats.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -79,9 +78,9 @@ class ControlClient:
         keys: Mapping[str, str] | None = None,
     ) -> None:
         self._limits = limits or Limits()
-        self._lock = threading.RLock()
         self._session = fresh_key(SESSION_BYTES)
         self._wire = Wire(self._limits, identity, keys)
+        self._lock = self._wire.lock
         self._servers = {name: _Server(name) for name in addresses}
         self._routes: dict[bytes, _Server] = {}
         self._closed = False

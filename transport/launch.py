@@ -117,12 +117,11 @@ class LocalProcesses:
         """Queue messages and pass stderr on, until every pipe has ended."""
         while self._selector.get_map():
             for key, _ in self._selector.select():
-                child: _Child = key.data
                 data = os.read(key.fd, CHUNK)
-                if key.fd == child.read:
-                    self._take(child, data)
+                if key.fd == key.data.read:
+                    self._take(key.data, data)
                 else:
-                    self._pass_on(child, data)
+                    self._pass_on(key.data, data)
                 if not data:
                     self._selector.unregister(key.fileobj)
 

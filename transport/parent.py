@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from mpyc_core.errors import ConfigError, FrameError, PeerTimeout
+from mpyc_core.errors import ConfigError, PeerTimeout
 
 from .pipe import Unpacker, pack, write_all
 
@@ -73,12 +73,7 @@ class ParentPipe:
             while data := os.read(self._read, CHUNK):
                 for message in unpacker.feed(data):
                     self._messages.put(message)
-        except (OSError, FrameError):
-            pass
-        finally:
             if self._on_orphan is not None:
-                try:
-                    self._on_orphan()
-                finally:
-                    os._exit(ORPHANED)
+                self._on_orphan()
+        finally:
             os._exit(ORPHANED)

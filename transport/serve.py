@@ -74,6 +74,10 @@ class ControlServer:
         FrameError : the driver sent something else.
         PeerTimeout : nothing came within `timeout` seconds.
         """
+        with self._wire.lock:
+            return self._receive(timeout)
+
+    def _receive(self, timeout: float | None) -> Message:
         deadline = None if timeout is None else time.monotonic() + timeout
         lost = False
         while True:

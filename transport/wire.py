@@ -7,12 +7,15 @@ thread.
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import math
 import socket as posix
 import struct
 import termios
+import threading
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -90,8 +93,35 @@ def _refuse_live_ipc(address: str) -> None:
     raise ConfigError(f"address {address} is in use by another process; choose another one")
 
 
+class _AtExit:
+    """Closes what is still open when the interpreter ends.
+
+    Memory that ZeroMQ's thread still reads must outlive the interpreter's own clean-up. The handler
+    is registered after the first such send, because then it runs before pyzmq's.
+    """
+
+    def __init__(self) -> None:
+        self.wires: weakref.WeakSet[Wire] = weakref.WeakSet()
+        self._registered = False
+
+    def register(self) -> None:
+        """Do this once per process."""
+        if not self._registered:
+            self._registered = True
+            atexit.register(self._close)
+
+    def _close(self) -> None:
+        for wire in list(self.wires):
+            if wire.lock.acquire(timeout=LINGER):
+                wire.close()
+                wire.lock.release()
+
+
+_at_exit = _AtExit()
+
+
 class Wire:
-    """The socket of one party.
+    """The socket of one party; whoever uses it holds its lock.
 
     Parameters
     ----------
@@ -106,6 +136,7 @@ class Wire:
         identity: Identity | None = None,
         keys: Mapping[str, str] | None = None,
     ) -> None:
+        self.lock = threading.RLock()
         self.limits = limits
         self.keys = dict(keys or {})
         self.address = ""
@@ -121,6 +152,7 @@ class Wire:
         self._poller = zmq.Poller()
         self._poller.register(self.socket, zmq.POLLIN)
         self._poller.register(self._monitor, zmq.POLLIN)
+        _at_exit.wires.add(self)
 
     def _configure(self) -> None:
         """No high-water marks: a round is sent before anything is awaited, so sends never block."""
@@ -215,7 +247,9 @@ class Wire:
             socket.send(parts[0])
             return None
         socket.send(parts[0], zmq.SNDMORE)
-        return socket.send(parts[1], copy=False, track=True)
+        tracker = socket.send(parts[1], copy=False, track=True)
+        _at_exit.register()
+        return tracker
 
     def send_parts(self, route: bytes, parts: Sequence[Part]) -> None:
         """Queue one message of any number of parts; the memory of large ones must not change.
@@ -233,6 +267,7 @@ class Wire:
         for part in parts[:-1]:
             self.socket.send(part, zmq.SNDMORE, copy=False)
         self.socket.send(parts[-1], copy=False)
+        _at_exit.register()
 
     def send_last(self, route: bytes, head: bytes) -> zmq.MessageTracker | None:
         """Queue a message whose tracker is done when it, and all before it, went to the kernel."""

@@ -83,7 +83,7 @@ class ZmqMesh(Mesh):
             keys = {link.name: (keys or {})[link.name] for link in self._links.values()}
         self._wire = Wire(self.limits, identity, keys)
         self._inbox: Inbox | None = None
-        self._lock = threading.Lock()
+        self._lock = self._wire.lock
         self._busy = Busy()
         self._told = False
         self._closed = False

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -66,3 +68,21 @@ def test_nothing_is_left(kind: str, story: object, tmp_path: Path) -> None:
         story(kind, tmp_path)  # type: ignore[operator]
     assert belongings() == before
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_that_forgets_to_close_still_ends() -> None:
+    """Large data is on its way when the interpreter ends, by an error or not."""
+    script = (
+        "import sys, threading, numpy as np\n"
+        "from mpyc_core.transport.mesh import Tag\n"
+        "from mpyc_core.transport.zmq import ZmqMesh\n"
+        "meshes = [ZmqMesh(name, ['a', 'b']) for name in 'ab']\n"
+        "places = {m.names[m.me]: m.bind('tcp://127.0.0.1:0') for m in meshes}\n"
+        "threads = [threading.Thread(target=m.connect, args=(places,)) for m in meshes]\n"
+        "[t.start() for t in threads]; [t.join() for t in threads]\n"
+        "meshes[0].send(1, [np.zeros(10**7, np.uint64)], Tag(1, 0))\n"
+        "sys.exit(int(sys.argv[1]))\n"
+    )
+    for code in (0, 5):
+        done = subprocess.run([sys.executable, "-c", script, str(code)], timeout=20, check=False)
+        assert done.returncode == code
