@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 MNIST_FILES = (
@@ -62,16 +61,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def warm_kernels() -> None:
-    from mpyc_core.bits import from_planes, to_planes
-    from mpyc_core.ring import Z32, Z64
+    from mpyc_core.jit import all_kernels
 
-    for ring in (Z32, Z64):
-        for rows, inner, columns in ((1, 2, 20), (20, 2, 2), (20, 20, 20)):
-            left, right = (np.ones(s, ring.dtype) for s in ((rows, inner), (inner, columns)))
-            ring.matmul(left, right)
-            ring.matmul(np.stack([left, left]), np.stack([right, right]))
-        image, filters = np.ones((1, 1, 4, 4), ring.dtype), np.ones((1, 1, 2, 2), ring.dtype)
-        result = ring.conv2d(image, filters)
-        ring.conv2d_grad_x(result, filters, image.shape)
-        ring.conv2d_grad_w(image, result, filters.shape)
-        from_planes(to_planes(np.ones(65, ring.dtype), ring.bits), 65, ring.dtype)
+    for kernel in all_kernels():
+        kernel.compile()

@@ -51,6 +51,11 @@ class Parties:
             for p in self.protocols:
                 p.fresh_op()
 
+    def rewind(self, position: int) -> None:
+        """Let the next primitive run at an earlier place, with the very masks of that place."""
+        for p in self.protocols:
+            p._next_op = position
+
     def run(self, steps: Callable[[Protocol], Steps[Any]]) -> list[Any]:
         """Run `steps(p)` at every party p in lock step."""
         self.sent = []

@@ -1,0 +1,5 @@
+"""Fixtures of the privacy tests."""
+
+from .tape import tape
+
+__all__ = ["tape"]

@@ -1,0 +1,42 @@
+"""The view of each single party says nothing: one vectorised run of many independent elements."""
+
+from __future__ import annotations
+
+import pytest
+
+from mpyc_core.protocols.registry import get_protocol, protocols
+
+from ..parties import Parties
+from .scenarios import SCENARIOS, Play, Scenario
+from .statistics import View, alarms
+from .tape import Tape
+
+SECURE = [name for name, cls in protocols().items() if name != "plain" and cls.supports(3)]
+N = 100_000
+
+
+def views(tape: Tape, protocol: str, scenario: Scenario, which: int, turn: int = 0) -> list[View]:
+    """What each party sees in a session of its own, with new keys."""
+    tape.drawn.clear()
+    tape.holders.clear()
+    parties = Parties(get_protocol(protocol), 3)
+    parties.turn_to(turn)
+    play = Play(parties, scenario, which, N)
+    play.run()
+    return [
+        View(
+            N,
+            [sent.words for sent in parties.sent if sent.receiver == party],
+            tape.known_to(party) + play.own(party),
+        )
+        for party in range(3)
+    ]
+
+
+@pytest.mark.parametrize("scenario", [s for s in SCENARIOS if not s.wide], ids=lambda s: s.name)
+@pytest.mark.parametrize("protocol", SECURE)
+def test_views_are_uniform_and_unrelated(protocol: str, scenario: Scenario, tape: Tape) -> None:
+    low, high = (views(tape, protocol, scenario, which) for which in range(2))
+    for party, (view, other) in enumerate(zip(low, high, strict=True)):
+        assert alarms(view, other) == [], f"party{party}, first secrets"
+        assert alarms(other) == [], f"party{party}, second secrets"
