@@ -81,15 +81,7 @@ def fit(
     ShapeMismatch : x and y have different numbers of rows.
     ConfigError : no epochs, no rows in a batch, or a model that is not shared.
     """
-    rows = len(x)
-    if len(y) != rows:
-        raise ShapeMismatch(f"expected as many targets as inputs, got {len(y)} for {rows}")
-    if epochs < 1 or batch_size < 1:
-        raise ConfigError(
-            f"expected epochs and batch_size of 1 or more, got {epochs}, {batch_size}"
-        )
-    if not all(parameter.secret for parameter in model.parameters()):
-        raise ConfigError("the model holds plain NumPy weights; call model.share(session) first")
+    rows = _checked(model, x, y, epochs, batch_size)
     total = epochs * -(-rows // batch_size)
     opened: list[float] = []
     for step, chosen in enumerate(batches(rows, batch_size, epochs, rng), 1):
@@ -99,6 +91,20 @@ def fit(
         if progress is not None:
             progress(step, total, value)
     return opened
+
+
+def _checked(model: Module, x: Any, y: Any, epochs: int, batch_size: int) -> int:
+    """The number of rows, once everything fits together."""
+    rows = len(x)
+    if len(y) != rows:
+        raise ShapeMismatch(f"expected as many targets as inputs, got {len(y)} for {rows}")
+    if epochs < 1 or batch_size < 1:
+        raise ConfigError(
+            f"expected epochs and batch_size of 1 or more, got {epochs}, {batch_size}"
+        )
+    if not all(parameter.secret for parameter in model.parameters()):
+        raise ConfigError("the model holds plain NumPy weights; call model.share(session) first")
+    return rows
 
 
 def _step(

@@ -143,3 +143,32 @@ def test_predict_runs_in_batches(s: Simulation) -> None:
     found = predict(model.share(s), s.share(ROWS), batch_size=3)
     assert found.shape == (4, 1)
     np.testing.assert_allclose(found.reveal(), predict(model, ROWS, batch_size=3), atol=1e-3)
+
+
+def test_gradients_flow_through_a_convolutional_network() -> None:
+    rng = np.random.default_rng(9)
+    model = Sequential(
+        Conv2d(1, 2, 3, stride=2, padding=1, rng=rng),
+        ReLU(),
+        AvgPool2d(2),
+        Conv2d(2, 2, 2, rng=rng),
+        MaxPool2d(2, stride=1),
+        Flatten(),
+        Linear(2, 2, rng=rng),
+    )
+    x, cotangent = rng.normal(size=(2, 1, 12, 12)), rng.normal(size=(2, 2))
+    plain = Simulation(1, protocol="plain", f=20, wrap=SecretTensor)
+    secret = model.share(plain)
+    secret(plain.share(x)).backward(cotangent)
+    for own, other in zip(model.parameters(), secret.parameters(), strict=True):
+        kept = np.asarray(own.value)
+        got = other.tensor.grad.reveal()
+        for at in list(np.ndindex(kept.shape))[:6]:
+            ends = []
+            for step in (1e-5, -1e-5):
+                moved = kept.copy()
+                moved[at] += step
+                own.value = moved
+                ends.append(float(np.sum(model(x) * cotangent)))
+            own.value = kept
+            assert got[at] == pytest.approx((ends[0] - ends[1]) / 2e-5, abs=3e-4)
