@@ -56,29 +56,39 @@ def lockstep(
     results: list[Any] = [None] * n
     inbox: list[Received | None] = [None] * n
     index = 0
-    while True:
-        steps: list[Round | None] = []
-        for i, party in enumerate(parties):
-            try:
-                received = inbox[i]
-                steps.append(next(party) if received is None else party.send(received))
-            except StopIteration as stop:
-                results[i] = stop.value
-                steps.append(None)
-        if all(step is None for step in steps):
-            return results
+    while rounds := _advance(
+        parties, inbox, results, names, f"{name or 'operation'}, round {index}"
+    ):
         tag = Tag(op, index, 0, name=name)
-        late = [names[i] for i, step in enumerate(steps) if step is None]
-        if late:
-            raise ProgramMismatch(
-                f"{', '.join(late)} ended {name or 'the operation'} before round {index}, which "
-                "the others run; all parties must run the same program"
-            )
-        rounds = [step for step in steps if step is not None]
         for i, step in enumerate(rounds):
             counters[i].add(tag, payload_bytes(step.send), 0)
         inbox = [_deliver(tag, rounds, i, names, observer) for i in range(n)]
         index += 1
+    return results
+
+
+def _advance(
+    parties: Sequence[Steps[Any]],
+    inbox: Sequence[Received | None],
+    results: list[Any],
+    names: Sequence[str],
+    where: str,
+) -> list[Round]:
+    """Every party's next round; none when all have ended, each with its result noted."""
+    rounds: list[Round] = []
+    ended: list[str] = []
+    for i, (party, received) in enumerate(zip(parties, inbox, strict=True)):
+        try:
+            rounds.append(next(party) if received is None else party.send(received))
+        except StopIteration as stop:
+            results[i] = stop.value
+            ended.append(names[i])
+    if rounds and ended:
+        raise ProgramMismatch(
+            f"{', '.join(ended)} ended before {where}, which the others run; all parties must "
+            "run the same program"
+        )
+    return rounds
 
 
 def _deliver(
