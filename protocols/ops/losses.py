@@ -24,9 +24,20 @@ from mpyc_core.transport.mesh import Array, Steps
 
 from . import fit
 from .axis import from_front, to_front
-from .domain import FRACTION, RINGS, approximable, lifted
-from .infer import numbers, same_ring
-from .lookup import plus, ring_array
+from .batch import (
+    MEAN,
+    by_prediction,
+    loss_infer,
+    mean_of,
+    nothing,
+    share_of_batch,
+    sum_of_products,
+    total_of,
+    whole,
+)
+from .domain import FRACTION, RINGS, lifted
+from .infer import numbers
+from .lookup import plus
 from .roots import logarithm
 from .softmax import (
     SCALE,
@@ -40,10 +51,17 @@ from .softmax import (
     softmax_oracle,
     sum_bits,
 )
-from .spline import SIGMOID, SUM, cubics, evaluated, locate, sigmoid_half, softplus_tail
+from .spline import (
+    SIGMOID,
+    SUM,
+    Located,
+    cubics,
+    evaluated,
+    locate,
+    sigmoid_half,
+    softplus_tail,
+)
 
-MEAN = 30
-"""Fraction bits of 1 / n where a sum becomes a mean."""
 ULP = 2.0**-16
 
 HOT = np.eye(10)[[3, 0, 9, 9]]
@@ -51,93 +69,22 @@ LOGITS = np.array([[0.0, 1.5, -2.25], [20.0, -20.0, 0.25]])
 TRUTH = np.array([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]])
 
 
-def _loss_infer(x: Meta, t: Meta, **params: Any) -> tuple[Meta, Meta]:
-    approximable(x, bits=params.get("bits"))
-    same_ring(x, t)
-    if t.shape != x.shape:
-        raise ShapeMismatch(f"predictions have shape {x.shape}, their targets {t.shape}")
-    if not x.size:
-        raise ShareError("the mean of an empty batch does not exist")
-    if t.kind == "bit" and t.public:
-        raise ShareError("public targets must be numbers; use .astype(float)")
-    return x.with_(shape=()), x
-
-
-def _by_prediction(grads: Any, outs: Any, n: int, summed: bool) -> Any:
-    """The gradient by the prediction; what is public about it is multiplied first."""
-    return (grads[0] * (1 / n) if summed else grads[0]) * outs[1]
-
-
 def _grads(ins: Any, outs: Any, grads: Any, *, summed: bool = False, **params: Any) -> list[Any]:
-    return [_by_prediction(grads, outs, ins[0].size, summed), None]
+    return [by_prediction(grads, outs, ins[0].size, summed), None]
 
 
 def _mse_grads(
     ins: Any, outs: Any, grads: Any, *, summed: bool = False, value: bool = True
 ) -> list[Any]:
-    by_prediction = _by_prediction(grads, outs, ins[0].size, summed)
-    return [by_prediction, -by_prediction]
+    gradient = by_prediction(grads, outs, ins[0].size, summed)
+    return [gradient, -gradient]
 
 
 def _cross_entropy_grads(
     ins: Any, outs: Any, grads: Any, *, summed: bool = False, **params: Any
 ) -> list[Any]:
     n = ins[0].size // ins[0].shape[-1]
-    return [_by_prediction(grads, outs, n, summed), None]
-
-
-def _nothing(p: Protocol, out: Meta) -> Share:
-    return p.embed(p.constant(out, 0))
-
-
-def _whole(p: Protocol, t: Value) -> Steps[tuple[Value, int]]:
-    """Targets as ring elements, and their fraction bits."""
-    if t.meta.kind == "bit" and isinstance(t, Share):
-        meta = t.meta.with_(kind="int", f=0)
-        return (yield from p.compose(t, ring_array(meta, [1]), meta)), 0
-    return t, t.meta.f
-
-
-def _share_of(p: Protocol, t: Value, n: int, out: Meta) -> Steps[Value]:
-    """t / n in the scale of `out`, rounded to nearest for targets that are whole."""
-    unit = ((1 << out.f + 1) + n) // (2 * n)  # 2^f / n
-    if isinstance(t, Public):
-        signed = t.meta.ring.to_int(t.value).astype(np.float64)
-        scaled = np.rint(np.ldexp(signed, out.f - t.meta.f) / n).astype(np.int64)
-        return Public(out.with_(public=True), out.ring.from_int(scaled))
-    value, f = yield from _whole(p, t)
-    if n == 1 and f == out.f:
-        return p.scale(value, 1, out)
-    product = p.scale(value, unit, out)
-    if f == 0:
-        return product
-    return (yield from p.truncate(product, f))
-
-
-def _sum_of_products(p: Protocol, x: Share, t: Value, f: int) -> Steps[Share]:
-    """sum(x * t), t with f fraction bits, in the units of x; traffic of one element."""
-    meta = x.meta.with_(shape=())
-    flat = x.meta.with_(shape=(x.meta.size,))
-    a = p.linear(lambda v: v.reshape(-1), flat, x)
-    b = p.linear(lambda v: v.reshape(-1), t.meta.with_(shape=flat.shape), t)
-    if isinstance(b, Share):
-        return (yield from p.product("dot", a, b, meta, f, {}))
-    z = p.product_public("dot", a, b, meta, {})
-    return (yield from p.truncate(z, f)) if f else z
-
-
-def _total(p: Protocol, x: Share) -> Share:
-    """The sum of all elements; local."""
-    meta = x.meta.with_(shape=())
-    dtype = meta.ring.dtype
-    result: Share = p.linear(lambda a: np.asarray(np.sum(a, dtype=dtype)), meta, x)
-    return result
-
-
-def _mean(p: Protocol, total: Share, n: int, drop: int, out: Meta) -> Steps[Share]:
-    """total / n, from 16 fraction bits to the scale of `out`."""
-    unit = ((1 << MEAN + 1) + n) // (2 * n)
-    return (yield from p.truncate(p.scale(total, unit, out), MEAN + drop))
+    return [by_prediction(grads, outs, n, summed), None]
 
 
 # -- cross-entropy -------------------------------------------------------------------------
@@ -148,7 +95,7 @@ def _cross_entropy_infer(
     if not x.ndim:
         raise ShapeMismatch("expected logits (n, classes), got a scalar")
     axis_infer(x, bits=bits)
-    return _loss_infer(x, t, bits=bits)
+    return loss_infer(x, t, bits=bits)
 
 
 def _cross_entropy_oracle(
@@ -208,7 +155,9 @@ def cross_entropy(
     halved = (divisor - 1).bit_length()
     with localcontext(fit.context()):
         how = normaliser(classes, Decimal(1 << halved) / divisor)
-    z, share_of_t = yield from together(below_largest(p, rows, wide), _share_of(p, t, divisor, out))
+    z, share_of_t = yield from together(
+        below_largest(p, rows, wide), share_of_batch(p, t, divisor, out)
+    )
     e = yield from exponentials(p, z, wide, how.factor)
     total = row_sums(p, e)
     goal = out.with_(shape=rows.meta.shape)
@@ -218,7 +167,7 @@ def cross_entropy(
             _cross_entropy_value(p, z, t, total, how.factor, drop, out), gradient
         )
     else:
-        loss, y = _nothing(p, out.with_(shape=())), (yield from gradient)
+        loss, y = nothing(p, out.with_(shape=())), (yield from gradient)
     return loss, p.sub(from_front(p, y, out, -1), share_of_t)
 
 
@@ -229,22 +178,22 @@ def _cross_entropy_value(
     n = total.meta.size
 
     def picked() -> Steps[Share]:
-        targets, f = yield from _whole(p, t)
-        return (yield from _sum_of_products(p, z, to_front(p, targets, -1), f))
+        targets, f = yield from whole(p, t)
+        return (yield from sum_of_products(p, z, to_front(p, targets, -1), f))
 
     with localcontext(fit.context()):
         offset = -fit.ln(factor)
     bits = sum_bits(z.meta.shape[0])
     logs, chosen = yield from together(logarithm(p, total, bits, SCALE, FRACTION, offset), picked())
-    total_loss = p.sub(_total(p, logs), chosen)
-    return (yield from _mean(p, total_loss, n, drop, out.with_(shape=())))
+    total_loss = p.sub(total_of(p, logs), chosen)
+    return (yield from mean_of(p, total_loss, n, drop, out.with_(shape=())))
 
 
 # -- logistic loss -------------------------------------------------------------------------
 def _bce_infer(
     x: Meta, t: Meta, *, value: bool = True, summed: bool = False, bits: int | None = None
 ) -> tuple[Meta, Meta]:
-    return _loss_infer(x, t, bits=bits)
+    return loss_infer(x, t, bits=bits)
 
 
 def _bce_oracle(
@@ -298,33 +247,37 @@ def bce_with_logits(
     n = x.meta.size
     divisor = 1 if summed else n
     at, share_of_t = yield from together(
-        locate(p, number, SIGMOID, wide, even=value), _share_of(p, t, divisor, out)
+        locate(p, number, SIGMOID, wide, even=value), share_of_batch(p, t, divisor, out)
     )
     with localcontext(fit.context()):
         table = cubics(sigmoid_half, SIGMOID, Decimal(1) / divisor)
     gradient = evaluated(p, at.interval, at.odd, table, SUM - FRACTION + drop, out)
     half = ((1 << out.f) + divisor) // (2 * divisor)  # 2^f / 2n
 
-    def tail() -> Steps[Share]:
-        if at.even is None:
-            raise ShareError("the value needs the even powers")
-        values = cubics(softplus_tail, SIGMOID, Decimal(1))
-        shift = SUM - FRACTION
-        return (yield from evaluated(p, at.interval, at.even, values, shift, number.meta))
+    if value:
+        worth = _bce_value(p, number, t, at, drop, out.with_(shape=()))
+        loss, y = yield from together(worth, gradient)
+    else:
+        loss, y = nothing(p, out.with_(shape=())), (yield from gradient)
+    return loss, p.sub(plus(p, y, half), share_of_t)
+
+
+def _bce_value(p: Protocol, x: Share, t: Value, at: Located, drop: int, out: Meta) -> Steps[Share]:
+    """mean(max(x, 0) - x t + ln(1 + e^-|x|)), x with 16 fraction bits."""
+    if at.even is None:
+        raise ShareError("the value of the loss needs the even powers")
+    tables = cubics(softplus_tail, SIGMOID, Decimal(1))
 
     def linear() -> Steps[Share]:
         # max(x, 0) - x t = x ((1 + sign) / 2 - t)
-        targets, f = yield from _whole(p, t)
+        targets, f = yield from whole(p, t)
         doubled = p.sub(p.scale(plus(p, at.sign, 1), 1 << f), _as_integer(p, targets, 2))
-        return (yield from _sum_of_products(p, number, doubled, f + 1))
+        return (yield from sum_of_products(p, x, doubled, f + 1))
 
-    if not value:
-        loss, y = _nothing(p, out.with_(shape=())), (yield from gradient)
-    else:
-        y, tails, sums = yield from together(gradient, tail(), linear())
-        total = p.add(_total(p, tails), sums)
-        loss = yield from _mean(p, total, n, drop, out.with_(shape=()))
-    return loss, p.sub(plus(p, y, half), share_of_t)
+    tails, sums = yield from together(
+        evaluated(p, at.interval, at.even, tables, SUM - FRACTION, x.meta), linear()
+    )
+    return (yield from mean_of(p, p.add(total_of(p, tails), sums), x.meta.size, drop, out))
 
 
 def _as_integer(p: Protocol, x: Value, factor: int) -> Value:
@@ -335,7 +288,7 @@ def _as_integer(p: Protocol, x: Value, factor: int) -> Value:
 
 # -- squared error -------------------------------------------------------------------------
 def _mse_infer(x: Meta, t: Meta, *, value: bool = True, summed: bool = False) -> tuple[Meta, Meta]:
-    found = _loss_infer(x, t)
+    found = loss_infer(x, t)
     if t.kind != "fixed" or t.f != x.f:
         raise ShareError(f"expected predictions and targets in one scale, got {x} and {t}")
     return found
@@ -388,11 +341,11 @@ def mse(
 
     gradient = scaled()
     if not value:
-        return _nothing(p, out.with_(shape=())), (yield from gradient)
+        return nothing(p, out.with_(shape=())), (yield from gradient)
 
     def mean() -> Steps[Share]:
-        total = yield from _sum_of_products(p, d, d, out.f)
-        return (yield from _mean(p, total, n, 0, out.with_(shape=())))
+        total = yield from sum_of_products(p, d, d, out.f)
+        return (yield from mean_of(p, total, n, 0, out.with_(shape=())))
 
     loss, y = yield from together(mean(), gradient)
     return loss, y
