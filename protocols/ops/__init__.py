@@ -20,7 +20,7 @@ division.py     reciprocal, div
 roots.py        log, sqrt, rsqrt
 spline.py       sigmoid, tanh
 softmax.py      softmax and its logarithm
-batch.py         what losses share
+batch.py        what losses share
 losses.py       cross-entropy, logistic loss, squared error
 """
 

@@ -35,7 +35,8 @@ def _levels(width: int, first_wanted: int) -> list[tuple[list[int], list[int]]]:
     for targets, sources in reversed(levels):
         kept = [(t, s) for t, s in zip(targets, sources, strict=True) if t in wanted]
         wanted |= {s for _, s in kept}
-        live.append(([t for t, _ in kept], [s for _, s in kept]))
+        if kept:
+            live.append(([t for t, _ in kept], [s for _, s in kept]))
     return live[::-1]
 
 
