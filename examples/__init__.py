@@ -1,1 +1,1 @@
-""""""
+"""Programs that every party runs, and demonstrations."""

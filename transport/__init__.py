@@ -1,1 +1,1 @@
-""""""
+"""Parties, authenticated channels, bytes and rounds; it knows no numbers and no protocols."""
