@@ -76,7 +76,7 @@ class Simulation(Backend):
         self._tolerance = tolerance
         self._record = record
         self._messages: list[Message] = []
-        self._offers: dict[tuple[str, str], Array] = {}
+        self._offers: dict[tuple[str, str], tuple[Array, int | None]] = {}
         self._sequence = 0
         session = fresh_key(32)
         self._lockstep("setup", [e.protocol.setup(session) for e in self.evaluators])
@@ -148,17 +148,19 @@ class Simulation(Backend):
             self._lockstep("input", steps)
         return self.wrap(ref)
 
-    def offer(self, party: str, name: str, x: ArrayLike) -> None:
+    def offer(self, party: str, name: str, x: ArrayLike, *, f: int | None = None) -> None:
         """Give a simulated party an array that `input` can use."""
         self.index(party)
-        self._offers[party, name] = np.asarray(x)
+        encode(x, self.ring, self.f if f is None else f)
+        self._offers[party, name] = np.asarray(x), f
 
     def input(self, name: str, *, owner: str, shape: Sequence[int | None] | None = None) -> Any:
         if (owner, name) not in self._offers:
             raise ConfigError(f"{owner} has no offer named {name!r}; call offer() first")
-        array = self._offers[owner, name]
-        check_shape(encode(array, self.ring, self.f).meta, shape, f"{owner}'s {name!r}")
-        return self.share(array, owner=owner)
+        array, f = self._offers[owner, name]
+        meta = Meta(array.shape, "int", self.ring)
+        check_shape(meta, shape, f"{owner}'s {name!r}")
+        return self.share(array, owner=owner, f=f)
 
     def open(self, ref: Ref, to: int | None) -> Array | None:
         command = Command("open", (ref.id,), (), {"to": to})
