@@ -29,7 +29,7 @@ from mpyc_core.ml.training import fit
 PARTIES = ("model-owner", "image-owner", "helper")
 SIZES = (784, 128, 128, 10)
 INIT_SEED, ORDER_SEED = 2, 3
-BATCH, RATE = 128, 0.1
+BATCH, RATE = 128, 0.3
 FILES = {
     "train images": "train-images-idx3-ubyte",
     "train labels": "train-labels-idx1-ubyte",
