@@ -93,7 +93,8 @@ def tape(monkeypatch: pytest.MonkeyPatch) -> Tape:
 
     monkeypatch.setattr(masks.PairKeys, "__init__", remember)
     monkeypatch.setattr(masks.PairKeys, "stream", watched)
-    monkeypatch.setattr(masks, "Stream", lambda key: Watched(key, made))
+    for factory in ("Stream", "stream"):
+        monkeypatch.setattr(masks, factory, lambda key: Watched(key, made), raising=False)
     return made
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from mpyc_core.protocols.replicated import Replicated
-from mpyc_core.protocols.replicated.turn import Turn
 from mpyc_core.transport.mesh import Array
 
-from ..parties import Parties
+from ..parties import Parties, Sent
+from .exact import Relation, unprotected
 from .scenarios import SCENARIOS, Play, Scenario
 from .statistics import alarms
 from .tape import Tape
@@ -82,26 +82,34 @@ def test_statistics_find(mistake: Callable[[Tape], None], name: str, tape: Tape)
     assert _alarmed(tape, BY_NAME[name])
 
 
-@pytest.mark.parametrize("name", ["mul", "and"])
-def test_a_pad_that_the_receiver_knows_is_found(
-    name: str, tape: Tape, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A product whose zero-share is F(next) alone: next can take it off."""
-
-    def zero(self: Turn, buffer: int, ring: object, shape: object) -> Array:
-        return self._masks.ring(self.next, "zero", buffer, ring, shape)
-
-    def zero_bits(self: Turn, buffer: int, shape: object) -> Array:
-        return self._masks.words(self.next, "zero", buffer, shape)
-
-    monkeypatch.setattr(Turn, "zero", zero)
-    monkeypatch.setattr(Turn, "zero_bits", zero_bits)
-    scenario = BY_NAME[name]
-    assert leaks(tape, Play(Parties(Replicated, 3), scenario, 1, 100))
-    assert _alarmed(tape, scenario)
-
-
 def test_one_key_for_all_pairs_is_found(tape: Tape, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys that depend on the session alone: every party holds all of them."""
     monkeypatch.setattr("mpyc_core.protocols.masks.derive", lambda seed, session, *_: session[:16])
     assert leaks(tape, Play(Parties(Replicated, 3), BY_NAME["mul"], 1, 100))
+
+
+def _unprotected(holders: set[int], *blocks: str) -> int:
+    """How many of the messages to party 0 have no pad; each block says what it does to each.
+
+    A letter per message: p if the block pads it, c if it changes it otherwise, - if not.
+    """
+    keys = [bytes([i]) for i in range(len(blocks))]
+    messages = [Sent((0, i, 0), 1, 0, np.zeros(1)) for i in range(len(blocks[0]))]
+    tape = Tape(holders=dict.fromkeys(keys, holders))
+    found = {
+        (key, 0, 0): Relation([c != "-" for c in block], [c == "p" for c in block])
+        for key, block in zip(keys, blocks, strict=True)
+    }
+    return len(unprotected(tape, messages, found, 0))
+
+
+def test_which_pads_protect() -> None:
+    others = {1, 2}
+    assert _unprotected(others, "p-", "-p") == 0
+    assert _unprotected(others, "pc-", "-pc", "--p") == 0, "a chain: each pad changes later ones"
+    assert _unprotected({0, 1}, "p-", "-p") == 2, "the receiver holds the key"
+    assert _unprotected(others, "pp") == 2, "one pad for two messages"
+    assert _unprotected(others, "pp", "-p") == 0
+    assert _unprotected(others, "pc", "cp") == 2, "each pad changes the other message"
+    assert _unprotected(others, "c") == 1, "changed, but not by the block itself"
+    assert _unprotected(others, "-") == 1
