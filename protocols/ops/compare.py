@@ -161,9 +161,7 @@ def _sign_infer(x: Meta, *, bits: int | None = None) -> Meta:
 @operation("sign", infer=_sign_infer, oracle=_sign_oracle, cases=[Case((EDGES,)), Case((FLOATS,))])
 def sign(p: Protocol, x: Share, *, bits: int | None = None) -> Steps[Any]:
     """-1, 0 or 1 as integers: [0 < x] - [x < 0]."""
-    below, above = yield from together(
-        negative(p, x, bits=bits), negative(p, p.neg(x), bits=bits)
-    )
+    below, above = yield from together(negative(p, x, bits=bits), negative(p, p.neg(x), bits=bits))
     ring = x.meta.ring
     weights = np.array([ring.dtype.type(1), ring.from_int(-1)[()]], ring.dtype)
     both = p.stack_planes(above, below)
