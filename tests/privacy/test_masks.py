@@ -7,9 +7,14 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from mpyc_core.prg import Stream
+from mpyc_core.protocols import masks
 from mpyc_core.protocols.masks import Masks, PairKeys, Purpose
+from mpyc_core.protocols.registry import get_protocol
 from mpyc_core.ring import Z64
 
+from ..parties import Parties
+from .scenarios import SCENARIOS, Play, Scenario
 from .statistics import View, alarms
 
 SEED, SESSION, HOLDERS = bytes(range(32)), b"s" * 32, (0, 1)
@@ -40,17 +45,17 @@ def test_an_address_is_taken_once() -> None:
     ]
     for first in takes:
         for second in takes:
-            masks = Masks(1, {1: PairKeys(SEED, SESSION, HOLDERS)})
-            first(masks)
+            once = Masks(1, {1: PairKeys(SEED, SESSION, HOLDERS)})
+            first(once)
             with pytest.raises(RuntimeError, match="taken twice in operation 1"):
-                second(masks)
+                second(once)
 
 
 def test_another_peer_purpose_or_buffer_is_another_address() -> None:
     keys = {peer: PairKeys(SEED, SESSION, (0, peer)) for peer in (1, 2)}
-    masks = Masks(1, keys)
-    found = [masks.words(1, "bits", 0, 4), masks.words(2, "bits", 0, 4)]
-    found += [masks.words(1, "zero", 0, 4), masks.words(1, "bits", 1, 4)]
+    one = Masks(1, keys)
+    found = [one.words(1, "bits", 0, 4), one.words(2, "bits", 0, 4)]
+    found += [one.words(1, "zero", 0, 4), one.words(1, "bits", 1, 4)]
     found += [Masks(2, keys).words(1, "bits", 0, 4)]
     assert len({block.tobytes() for block in found}) == len(found)
 
@@ -89,11 +94,6 @@ def test_representations_hide_keys() -> None:
 
 def test_sessions_of_one_program_have_unrelated_keys() -> None:
     """New sessions draw new seeds: the first masked words never come again."""
-    from mpyc_core.protocols.registry import get_protocol
-
-    from ..parties import Parties
-    from .scenarios import SCENARIOS, Play
-
     scenario = next(s for s in SCENARIOS if s.name == "input")
     seen = set()
     for _ in range(5):
@@ -101,3 +101,23 @@ def test_sessions_of_one_program_have_unrelated_keys() -> None:
         Play(parties, scenario, 0, 8).run()
         seen |= {sent.words.tobytes() for sent in parties.sent}
     assert len(seen) == 10
+
+
+@pytest.mark.parametrize("n", [5, 1000])
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
+def test_messages_do_not_depend_on_how_masks_are_made(
+    scenario: Scenario, n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kernels that make masks while they use them send what streams of OpenSSL's words give."""
+    parties = Parties(get_protocol("replicated"), 3)
+    play = Play(parties, scenario, 1, n)
+    play.run()
+    as_made = parties.sent
+    monkeypatch.setattr(masks, "stream", Stream, raising=False)
+    for p in parties.protocols:
+        p.bind(b"another program.")  # forget the streams
+        p.bind(bytes(16))
+    play.run()
+    assert len(parties.sent) == len(as_made)
+    for mine, theirs in zip(parties.sent, as_made, strict=True):
+        np.testing.assert_array_equal(mine.words, theirs.words)
