@@ -139,9 +139,10 @@ def statistics(context: Any, count: int) -> Arrays:
     EncodingError : a column hardly varies in its unit; choose a smaller one.
     """
     sums = sum(context.input("sums", owner=owner, shape=(2, 30)) for owner in context.names)
-    averages = sums * (1.0 / count)
-    mean = averages[0].reveal(why="column means")
-    variance = (averages[1] - mean**2).reveal(why="column variances")
+    total = sums[0].reveal(why="column means, times the public number of rows")
+    mean = total / count
+    rest = (sums[1] - total * mean).reveal(why="column variances, times the number of rows")
+    variance = rest / count
     for column, value in zip(SCHEMA, variance, strict=True):
         if value * 2**SUM_BITS < LEAST_VARIANCE:
             raise EncodingError(

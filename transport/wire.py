@@ -19,6 +19,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import zmq
@@ -120,6 +121,16 @@ class _AtExit:
 _at_exit = _AtExit()
 
 
+def _abandon(context: zmq.Context[zmq.Socket[bytes]], owned: tuple[Any, ...]) -> None:
+    """End a context that nobody closed: left to the collector, it would wait for its sockets."""
+    for thing in owned:
+        if isinstance(thing, zmq.Socket):
+            thing.close(linger=0)
+        elif thing is not None:
+            thing.close()
+    context.term()
+
+
 class Wire:
     """The socket of one party; whoever uses it holds its lock.
 
@@ -152,6 +163,8 @@ class Wire:
         self._poller = zmq.Poller()
         self._poller.register(self.socket, zmq.POLLIN)
         self._poller.register(self._monitor, zmq.POLLIN)
+        owned = (self.socket, self._monitor, self.doorkeeper)
+        weakref.finalize(self, _abandon, self._context, owned).atexit = False
         _at_exit.wires.add(self)
 
     def _configure(self) -> None:

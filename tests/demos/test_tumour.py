@@ -54,8 +54,8 @@ def test_nothing_else_was_opened(run: tuple[str, dict[str, Any]]) -> None:
     others = [(why, to) for _, to, why, _ in entries if not why.startswith("mean loss")]
     first = tumour.HOSPITALS[0]
     assert others == [
-        ("column means", "all parties"),
-        ("column variances", "all parties"),
+        ("column means, times the public number of rows", "all parties"),
+        ("column variances, times the number of rows", "all parties"),
         ("predictions on the test rows", first),
         ("how many predictions are right", first),
     ]

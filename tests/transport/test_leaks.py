@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from mpyc_core.errors import PeerTimeout
 from mpyc_core.transport.control import ControlClient, ControlServer
 from mpyc_core.transport.limits import Limits
 from mpyc_core.transport.mesh import Mesh, Round, Spec, Tag
+from mpyc_core.transport.zmq import ZmqMesh
 
 from .conftest import NAMES, QUICK, at_all, in_threads, unconnected
 
@@ -86,3 +89,14 @@ def test_a_process_that_forgets_to_close_still_ends() -> None:
     for code in (0, 5):
         done = subprocess.run([sys.executable, "-c", script, str(code)], timeout=20, check=False)
         assert done.returncode == code
+
+
+@pytest.mark.timeout(20)
+def test_a_forgotten_mesh_does_not_block_the_collector() -> None:
+    mesh = ZmqMesh("alice", ["alice", "bob"])
+    mesh.bind("tcp://127.0.0.1:0")
+    mesh.cycle = mesh  # type: ignore[attr-defined]
+    gone = weakref.ref(mesh)
+    del mesh
+    gc.collect()
+    assert gone() is None
