@@ -27,7 +27,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
 _ARRAY = re.compile(r"(?P<const>const )?(?P<dtype>[uif][1248])(?P<dims>\[(:,)*::1\])?")
-_SEEN = ("aes", "avx2", "avx512f", "avx512dq")
+_SEEN = ("aes", "vaes", "avx2", "avx512f", "avx512dq")
 _lock = threading.RLock()
 _kernels: list[Kernel] = []
 
@@ -56,6 +56,14 @@ def device(fn: F) -> F:
     import numba
 
     compiled: F = numba.njit(**_OPTIONS)(fn)
+    return compiled
+
+
+def inlined(fn: F) -> F:
+    """Declare a function like `device`, for one that works on vectors: a call would spill them."""
+    import numba
+
+    compiled: F = numba.njit(forceinline=True, **_OPTIONS)(fn)
     return compiled
 
 
@@ -190,10 +198,8 @@ def _dispatcher(fn: Callable[..., None]) -> Any:
 
 def _compile(dispatcher: Any, types: tuple[Any, ...]) -> None:
     dispatcher.disable_compile(False)
-    try:
-        dispatcher.compile(types)
-    finally:
-        dispatcher.disable_compile()  # any other type is an error from now on
+    dispatcher.compile(types)
+    dispatcher.disable_compile()  # any other type is an error from now on
 
 
 def _types(signature: str) -> tuple[Any, ...]:

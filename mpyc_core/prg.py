@@ -8,7 +8,8 @@ address for two purposes is the caller's error. Keys are derived by HKDF-SHA256 
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +20,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from mpyc_core.errors import ConfigError
+from mpyc_core.kernels.recipe import drawn
 
 Array = npt.NDArray[Any]
+Shape: TypeAlias = int | tuple[int, ...]
 
 KEY_BYTES = 16
 BLOCK_BYTES = 16
@@ -42,8 +45,8 @@ class Stream:
 
     Notes
     -----
-    Cost: a few microseconds a call and 0.25 nanoseconds a byte, with AES instructions. Threads may
-    share a stream.
+    Made by OpenSSL. Cost: a few microseconds a call and 0.25 nanoseconds a byte, with AES
+    instructions. Threads may share a stream.
     """
 
     __slots__ = ("_aes", "_idle")
@@ -61,7 +64,7 @@ class Stream:
         self,
         op_id: int,
         buffer_id: int,
-        shape: int | tuple[int, ...],
+        shape: Shape,
         dtype: npt.DTypeLike = np.uint64,
         first: int = 0,
     ) -> Array:
@@ -80,37 +83,30 @@ class Stream:
         ConfigError
             An id, the shape, the dtype or an index is outside its range.
         """
-        lengths = (shape,) if isinstance(shape, int) else tuple(shape)
-        if any(n < 0 for n in lengths):
-            raise ConfigError(f"expected lengths of at least 0, got shape {lengths}")
-        out = np.empty(lengths, dtype)
+        out = np.empty(lengths_of(shape), dtype)
         self.fill(op_id, buffer_id, out, first)
         return out
 
     def fill(self, op_id: int, buffer_id: int, out: Array, first: int = 0) -> None:
         """Write the words at an address over `out`, C-contiguous; see `words`."""
-        if not (0 <= op_id < 1 << 48 and 0 <= buffer_id < 1 << 16):
-            raise ConfigError(
-                "expected 0 <= op_id < 2^48 and 0 <= buffer_id < 2^16, "
-                f"got op_id {op_id} and buffer_id {buffer_id}"
-            )
-        if out.dtype not in _WORDS or not (out.flags.c_contiguous and out.flags.writeable):
-            raise ConfigError(
-                "expected a writeable C-contiguous array of unsigned 8, 16, 32 or 64-bit words, "
-                f"got dtype {out.dtype}"
-            )
-        blocks = -(-out.nbytes // BLOCK_BYTES)
-        if not 0 <= first <= first + blocks <= 1 << 64:
-            raise ConfigError(f"expected block indices below 2^64, got {blocks} from {first} on")
+        check_address(op_id, buffer_id, out, first)
         if out.size == 0:
             return
-        counter = (op_id << 80 | buffer_id << 64 | first).to_bytes(BLOCK_BYTES, "big")
-        encryptor = self._at(counter)
+        encryptor = self._at((op_id << 80 | buffer_id << 64 | first).to_bytes(BLOCK_BYTES, "big"))
         view = out.reshape(-1).view(np.uint8).data
         for start in range(0, len(view), len(_ZEROS)):
             part = view[start : start + len(_ZEROS)]
             encryptor.update_into(_ZEROS[: len(part)], part)
         self._idle.append(encryptor)
+
+    def pad(
+        self, op_id: int, buffer_id: int, shape: Shape, dtype: npt.DTypeLike = np.uint64
+    ) -> Array:
+        """The words at an address as a pad for kernels (`mpyc_core.kernels.pads`); see `words`."""
+        dt, lengths = np.dtype(dtype), lengths_of(shape)
+        pad, mask = drawn(math.prod(lengths) * dt.itemsize)
+        self.fill(op_id, buffer_id, mask.view(dt).reshape(lengths))
+        return pad
 
     def _at(self, counter: bytes) -> CipherContext:
         """An encryptor that nobody else uses, whose next block is that of `counter`."""
@@ -120,6 +116,31 @@ class Stream:
             return Cipher(self._aes, CTR(counter)).encryptor()
         encryptor.reset_nonce(counter)
         return encryptor
+
+
+def lengths_of(shape: Shape) -> tuple[int, ...]:
+    """The shape as a tuple, checked."""
+    lengths = (shape,) if isinstance(shape, int) else tuple(shape)
+    if any(n < 0 for n in lengths):
+        raise ConfigError(f"expected lengths of at least 0, got shape {lengths}")
+    return lengths
+
+
+def check_address(op_id: int, buffer_id: int, out: Array, first: int) -> None:
+    """Raise `ConfigError` unless the words of `out` have an address; see `Stream.words`."""
+    if not (0 <= op_id < 1 << 48 and 0 <= buffer_id < 1 << 16):
+        raise ConfigError(
+            "expected 0 <= op_id < 2^48 and 0 <= buffer_id < 2^16, "
+            f"got op_id {op_id} and buffer_id {buffer_id}"
+        )
+    if out.dtype not in _WORDS or not (out.flags.c_contiguous and out.flags.writeable):
+        raise ConfigError(
+            "expected a writeable C-contiguous array of unsigned 8, 16, 32 or 64-bit words, "
+            f"got dtype {out.dtype}"
+        )
+    blocks = -(-out.nbytes // BLOCK_BYTES)
+    if not 0 <= first <= first + blocks <= 1 << 64:
+        raise ConfigError(f"expected block indices below 2^64, got {blocks} from {first} on")
 
 
 def derive(seed: bytes, *context: str | int | bytes, length: int = KEY_BYTES) -> bytes:

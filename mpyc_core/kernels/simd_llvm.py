@@ -17,11 +17,11 @@ _INDEX = ir.IntType(32)
 
 
 class VectorType(types.Type):  # type: ignore[misc]
-    """The Numba type of 512 bits seen as unsigned words of `bits` bits."""
+    """The Numba type of `count` unsigned words of `bits` bits: of 512 bits unless said."""
 
-    def __init__(self, bits: int) -> None:
+    def __init__(self, bits: int, count: int = 0) -> None:
         self.bits = bits
-        self.count = 512 // bits
+        self.count = count or 512 // bits
         super().__init__(name=f"Vector({self.count} x u{bits})")
 
     @property
@@ -37,11 +37,11 @@ class VectorModel(models.PrimitiveModel):  # type: ignore[misc]
         super().__init__(manager, vector, vector.llvm)
 
 
-_VECTORS = {bits: VectorType(bits) for bits in (32, 64)}
+VECTORS = {bits: VectorType(bits) for bits in (8, 16, 32, 64)}
 
 
 def _of(array: types.Array) -> VectorType:
-    return _VECTORS[array.dtype.bitwidth]
+    return VECTORS[array.dtype.bitwidth]
 
 
 def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
@@ -61,7 +61,7 @@ def _indices(values: list[int]) -> ir.Constant:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def lanes(typing: Any, array: Any) -> Any:
-    """Words of the array's dtype in one vector: 8 or 16, a constant of the compiled kernel."""
+    """Words of the array's dtype in one vector, 8 for u8: a constant of the compiled kernel."""
     count = _of(array).count
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -96,6 +96,52 @@ def store(typing: Any, array: Any, index: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp, vector), code
+
+
+def _mask(builder: Any, vector: VectorType, count: Any) -> Any:
+    """Which lanes are below a count."""
+    lane_type = ir.VectorType(count.type, vector.count)
+    nothing = ir.Constant(lane_type, ir.Undefined)
+    first = builder.insert_element(nothing, count, _INDEX(0))
+    every = builder.shuffle_vector(first, nothing, _indices([0] * vector.count))
+    return builder.icmp_signed("<", ir.Constant(lane_type, list(range(vector.count))), every)
+
+
+def _masked(builder: Any, vector: VectorType, name: str, result: Any, *args: Any) -> Any:
+    kind = ir.FunctionType(result, [arg.type for arg in args])
+    name = f"llvm.masked.{name}.v{vector.count}i{vector.bits}.p0"
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def load_some(typing: Any, array: Any, index: Any, count: Any) -> Any:
+    """As `load`, but only `count` lanes if that is less than all; the others are zero."""
+    vector = _of(array)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        at = _address(context, builder, signature.args[0], args[0], args[1])
+        at = builder.bitcast(at, vector.llvm.as_pointer())
+        mask = _mask(builder, vector, args[2])
+        align, zero = _INDEX(vector.bits // 8), ir.Constant(vector.llvm, None)
+        return _masked(builder, vector, "load", vector.llvm, at, align, mask, zero)
+
+    return vector(array, types.intp, types.intp), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def store_some(typing: Any, array: Any, index: Any, value: Any, count: Any) -> Any:
+    """As `store`, but only `count` lanes if that is less than all."""
+    vector = _of(array)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        at = _address(context, builder, signature.args[0], args[0], args[1])
+        at = builder.bitcast(at, vector.llvm.as_pointer())
+        mask = _mask(builder, vector, args[3])
+        align = _INDEX(vector.bits // 8)
+        _masked(builder, vector, "store", ir.VoidType(), args[2], at, align, mask)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector, types.intp), code
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -138,6 +184,86 @@ def gather(typing: Any, array: Any, index: Any, offsets: Any, at: Any) -> Any:
         return value
 
     return vector(array, types.intp, offsets, types.intp), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def lane(typing: Any, v: Any, index: Any) -> Any:
+    """The word of lane `index`."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.extract_element(args[0], args[1])
+
+    return types.Integer(f"uint{v.bits}")(v, types.intp), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def as_words(typing: Any, v: Any, like: Any) -> Any:
+    """The same 512 bits as words of the dtype of the array `like`."""
+    vector = _of(like)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], vector.llvm)
+
+    return vector(v, like), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def where(typing: Any, packed: Any, index: Any, like: Any) -> Any:
+    """All ones in the lanes whose bit is set, from packed bit `index` on, a multiple of `lanes`."""
+    vector = _of(like)
+    bits, chosen = ir.IntType(vector.count), ir.VectorType(ir.IntType(1), vector.count)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        at = builder.sdiv(args[1], args[1].type(vector.count))
+        word = builder.load(builder.gep(builder.bitcast(data, bits.as_pointer()), [at]))
+        word.align = 1
+        return builder.sext(builder.bitcast(word, chosen), vector.llvm)
+
+    return vector(packed, types.intp, like), code
+
+
+@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+def widen_some(typing: Any, octets: Any, index: Any, size: Any, count: Any, like: Any) -> Any:
+    """Words of `size` bytes, a literal, from word `index` on, one a lane; at most `count`."""
+    vector, words = _of(like), VectorType(8 * size.literal_value, _of(like).count)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        at = _words_of(context, builder, signature, args, words)
+        mask, zero = _mask(builder, vector, args[3]), ir.Constant(words.llvm, None)
+        value = _masked(builder, words, "load", words.llvm, at, _INDEX(1), mask, zero)
+        return _resize(builder, value, vector)
+
+    return vector(octets, types.intp, size, types.intp, like), code
+
+
+@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+def narrow_some(typing: Any, octets: Any, index: Any, size: Any, count: Any, v: Any) -> Any:
+    """Write the low `size` bytes of lanes, a literal, from word `index` on; at most `count`."""
+    words = VectorType(8 * size.literal_value, v.count)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        at = _words_of(context, builder, signature, args, words)
+        mask, value = _mask(builder, v, args[3]), _resize(builder, args[4], words)
+        _masked(builder, words, "store", ir.VoidType(), value, at, _INDEX(1), mask)
+        return context.get_dummy_value()
+
+    return types.void(octets, types.intp, size, types.intp, v), code
+
+
+def _words_of(context: Any, builder: Any, signature: Any, args: Any, words: VectorType) -> Any:
+    """Address of the vector of words that starts at word args[1] of the bytes args[0]."""
+    data = context.make_array(signature.args[0])(context, builder, args[0]).data
+    first = builder.gep(builder.bitcast(data, words.llvm.element.as_pointer()), [args[1]])
+    return builder.bitcast(first, words.llvm.as_pointer())
+
+
+def _resize(builder: Any, value: Any, to: VectorType) -> Any:
+    """Every lane zero-extended or truncated."""
+    width = value.type.element.width
+    if width == to.bits:
+        return value
+    return (builder.zext if width < to.bits else builder.trunc)(value, to.llvm)
 
 
 @intrinsic  # type: ignore[untyped-decorator]

@@ -11,7 +11,7 @@ Array = npt.NDArray[Any]
 
 
 def lanes(array: Array) -> int:
-    """Words of the array's dtype in one vector: 8 or 16."""
+    """Words of the array's dtype in one vector, 8 for u8."""
     return 64 // array.itemsize
 
 
@@ -23,6 +23,20 @@ def load(array: Array, index: int) -> Array:
 def store(array: Array, index: int, value: Array) -> None:
     """Write a vector to consecutive words from `index` of the array taken flat."""
     array.reshape(-1)[index : index + lanes(array)] = value
+
+
+def load_some(array: Array, index: int, count: int) -> Array:
+    """As `load`, but only `count` lanes if that is less than all; the others are zero."""
+    m = max(0, min(count, lanes(array)))
+    v = np.zeros(lanes(array), array.dtype)
+    v[:m] = array.reshape(-1)[index : index + m]
+    return v
+
+
+def store_some(array: Array, index: int, value: Array, count: int) -> None:
+    """As `store`, but only `count` lanes if that is less than all."""
+    m = max(0, min(count, lanes(array)))
+    array.reshape(-1)[index : index + m] = value[:m]
 
 
 def splat(array: Array, index: int) -> Array:
@@ -38,6 +52,38 @@ def fill(array: Array, word: int) -> Array:
 def gather(array: Array, index: int, offsets: Array, at: int) -> Array:
     """The words at `index` + offsets[at], index + offsets[at + 1], ... of the array taken flat."""
     return np.asarray(array.reshape(-1)[index + offsets[at : at + lanes(array)]])
+
+
+def lane(v: Array, index: int) -> Any:
+    """The word of lane `index`."""
+    return v[index]
+
+
+def as_words(v: Array, like: Array) -> Array:
+    """The same 512 bits as words of the dtype of the array `like`."""
+    return v.view(like.dtype)
+
+
+def where(packed: Array, index: int, like: Array) -> Array:
+    """All ones in the lanes whose bit is set, from packed bit `index` on, a multiple of `lanes`."""
+    n = lanes(like)
+    octets = packed.reshape(-1).view(np.uint8)[index // 8 : (index + n) // 8]
+    bits = np.unpackbits(octets, bitorder="little").astype(like.dtype)
+    return np.asarray(like.dtype.type(0) - bits)
+
+
+def widen_some(octets: Array, index: int, size: int, count: int, like: Array) -> Array:
+    """Words of `size` bytes, a literal, from word `index` on, one a lane; at most `count`."""
+    m = max(0, min(count, lanes(like)))
+    v = np.zeros(lanes(like), like.dtype)
+    v[:m] = octets[index * size : (index + m) * size].view(f"u{size}")
+    return v
+
+
+def narrow_some(octets: Array, index: int, size: int, count: int, v: Array) -> None:
+    """Write the low `size` bytes of lanes, a literal, from word `index` on; at most `count`."""
+    m = max(0, min(count, v.size))
+    octets[index * size : (index + m) * size] = v[:m].astype(f"u{size}").view(np.uint8)
 
 
 def prefetch(array: Array, index: int) -> None:
