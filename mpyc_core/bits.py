@@ -61,13 +61,14 @@ def unpack(w: Words, n: int) -> npt.NDArray[np.uint8]:
     return np.unpackbits(np.ascontiguousarray(w).view(np.uint8), count=n, bitorder="little")
 
 
-def to_planes(x: Array, nbits: int) -> Words:
+def to_planes(x: Array, nbits: int, plus: int = 0) -> Words:
     """Slice elements into bit planes.
 
     Parameters
     ----------
     x : words of 32 or 64 bits, of any shape, taken in C order.
     nbits : number of low bits to keep.
+    plus : what to add to every element beforehand.
 
     Returns
     -------
@@ -82,8 +83,8 @@ def to_planes(x: Array, nbits: int) -> Words:
     _check_element(x.dtype, nbits)
     from mpyc_core.kernels.planes import to_planes as kernel
 
-    flat = np.require(x, np.uint64, ["C", "A"]).reshape(-1)
-    return kernel(flat, np.empty((nbits, words(flat.size)), np.uint64))
+    flat = np.require(x, requirements=["C", "A"]).reshape(-1)
+    return kernel(flat, np.empty((nbits, words(flat.size)), np.uint64), plus)
 
 
 def from_planes(p: Words, n: int, dtype: npt.DTypeLike = np.uint64) -> Array:

@@ -22,6 +22,13 @@ from mpyc_core.transport.mesh import Array
 Purpose = Literal["zero", "input", "truncate", "bits", "convert", "open"]
 
 
+def stream(key: bytes) -> Stream:
+    """The stream of a key, made by kernels if possible."""
+    from mpyc_core.kernels.streams import KernelStream
+
+    return KernelStream(key)
+
+
 class PairKeys:
     """The streams that this party shares with one peer, one key per purpose.
 
@@ -50,7 +57,7 @@ class PairKeys:
         if purpose not in self._streams:
             if purpose not in self._masters:
                 self._masters[purpose] = derive(self._seed, *self._context, purpose)
-            self._streams[purpose] = Stream(subkey(self._masters[purpose], self._program))
+            self._streams[purpose] = stream(subkey(self._masters[purpose], self._program))
         return self._streams[purpose]
 
     def __repr__(self) -> str:
@@ -73,21 +80,31 @@ class Masks:
 
     def ring(self, peer: int, purpose: Purpose, buffer: int, ring: Ring, shape: Any) -> Array:
         """Uniform ring elements known to this party and `peer` only."""
-        return self._take(peer, purpose, buffer, shape, ring.dtype)
+        return self._words(peer, purpose, buffer, shape, ring.dtype)
 
     def words(self, peer: int, purpose: Purpose, buffer: int, shape: Any) -> Array:
         """Uniform packed bits known to this party and `peer` only."""
-        return self._take(peer, purpose, buffer, shape, np.dtype(np.uint64))
+        return self._words(peer, purpose, buffer, shape, np.dtype(np.uint64))
 
     def small(
         self, peer: int, purpose: Purpose, buffer: int, dtype: np.dtype[Any], shape: Any
     ) -> Array:
         """Uniform words of 8 to 64 bits known to this party and `peer` only."""
-        return self._take(peer, purpose, buffer, shape, dtype)
+        return self._words(peer, purpose, buffer, shape, dtype)
 
-    def _take(
+    def pad(
         self, peer: int, purpose: Purpose, buffer: int, shape: Any, dtype: np.dtype[Any]
     ) -> Array:
+        """Words known to this party and `peer` only as a pad: kernels make them where needed."""
+        return self._take(peer, purpose, buffer).pad(self.op, buffer, shape, dtype)
+
+    def _words(
+        self, peer: int, purpose: Purpose, buffer: int, shape: Any, dtype: np.dtype[Any]
+    ) -> Array:
+        return self._take(peer, purpose, buffer).words(self.op, buffer, shape, dtype)
+
+    def _take(self, peer: int, purpose: Purpose, buffer: int) -> Stream:
+        """The stream that a mask is in; each mask can be taken once."""
         address = (peer, purpose, buffer)
         if address in self._taken:
             raise RuntimeError(
@@ -95,4 +112,4 @@ class Masks:
                 f"{self.op}; every element needs a mask of its own"
             )
         self._taken.add(address)
-        return self._keys[peer].stream(purpose).words(self.op, buffer, shape, dtype)
+        return self._keys[peer].stream(purpose)

@@ -1,4 +1,4 @@
-"""Bit planes of whole arrays: full groups go through the kernels in place, the rest by a copy."""
+"""Bit planes of whole arrays."""
 
 from __future__ import annotations
 
@@ -9,32 +9,58 @@ import numpy.typing as npt
 
 from mpyc_core.parallel import run_rows
 
-from .transpose import BATCH, GROUP, planes_to_words, words_to_planes
+from .transpose import BATCH, GROUP, planes_to_words, words_to_planes, words_to_shares
 from .workspace import workspace
 
 Array = npt.NDArray[Any]
 
 _PLANE_WORDS = GROUP // 64
 _MIN_GROUPS = 4 * BATCH
+_NOTHING = np.empty(0, np.uint64)
 
 
-def to_planes(x: Array, planes: Array) -> Array:
-    """Fill `planes`, of shape (bits, words of x.size bits), from 64-bit words `x`; returns it."""
-    groups = x.size // GROUP
+def to_planes(x: Array, planes: Array, c: int = 0) -> Array:
+    """Fill `planes`, of shape (bits, words of x.size bits), with the low bits of x + c.
+
+    Parameters
+    ----------
+    x : C-contiguous words of 32 or 64 bits, in one dimension.
+    """
+    a, b = x.view(np.uint8), _NOTHING.view(np.uint8)
     run_rows(
-        lambda i, j: words_to_planes(x[i * GROUP : j * GROUP], i, _scratch(), planes),
-        groups,
+        lambda i, j: words_to_planes(a, b, x.itemsize, c, i, j, _scratch(), planes),
+        -(-x.size // GROUP),
         _MIN_GROUPS,
     )
-    rest = x.size - groups * GROUP
-    if rest:
-        tail = np.zeros(GROUP, np.uint64)
-        tail[:rest] = x[groups * GROUP :]
-        part = np.empty((planes.shape[0], _PLANE_WORDS), np.uint64)
-        words_to_planes(tail, 0, _scratch(), part)
-        end = planes[:, groups * _PLANE_WORDS :]
-        end[:] = part[:, : end.shape[1]]
     return planes
+
+
+def share_planes(
+    x: Array, y: Array, pad: Array, bits: int, more: int
+) -> tuple[Array, Array, Array]:
+    """The low bits of x + y, split in two by a pad, in one pass.
+
+    Parameters
+    ----------
+    x, y : C-contiguous words of 32 or 64 bits, in one dimension.
+    pad : of shape (bits, words of x.size bits).
+    bits : how many planes to split.
+    more : how many of the next ones to leave whole.
+
+    Returns
+    -------
+    The mask drawn from the pad, the planes ^ the mask, and the `more` planes above.
+    """
+    width = -(-x.size // 64)
+    mask, rest = np.empty((bits, width), np.uint64), np.empty((bits, width), np.uint64)
+    top = np.empty((more, width), np.uint64)
+    a, b = x.view(np.uint8), y.view(np.uint8)
+    run_rows(
+        lambda i, j: words_to_shares(a, b, x.itemsize, 0, pad, i, j, _scratch(), mask, rest, top),
+        -(-x.size // GROUP),
+        _MIN_GROUPS,
+    )
+    return mask, rest, top
 
 
 def from_planes(planes: Array, x: Array) -> Array:
@@ -57,4 +83,4 @@ def from_planes(planes: Array, x: Array) -> Array:
 
 
 def _scratch() -> Array:
-    return workspace(BATCH * GROUP, np.dtype(np.uint64))
+    return workspace((BATCH + 1) * GROUP, np.dtype(np.uint64))

@@ -1,4 +1,4 @@
-"""Elementwise kernels of `replicated`: vectors first, then the rest word by word."""
+"""Local terms of products of replicated shares, on the elements from `start` to `stop`."""
 
 from __future__ import annotations
 
@@ -6,38 +6,103 @@ from typing import Any
 
 import numpy.typing as npt
 
-from mpyc_core.jit import kernel
+from mpyc_core.jit import inlined, kernel
 
-from .simd import lanes, load, store
+from .pads import pad
+from .simd import lanes, load_some, store_some
 
 Array = npt.NDArray[Any]
 
-_SEVEN = "const {0}[::1], " * 6 + "{0}[::1]"
+_PADS = "const u8[::1], const u8[::1], "
+_RANGE = "i8, i8, "
+_OPERANDS = "const {0}[::1], " * 4
+_TERMS = _OPERANDS + "i8, " + _RANGE + "{0}[::1]"
+_MASKED = _OPERANDS + _PADS + "i8, " + _RANGE + "{0}[::1]"
+_ZERO = "const {0}[::1], " + _PADS + _RANGE + "{0}[::1]"
 
 
-@kernel(_SEVEN.format("u8"), _SEVEN.format("u4"))
-def multiply_terms(
-    xn: Array, xp: Array, yn: Array, yp: Array, zn: Array, zp: Array, out: Array
+@inlined
+def cross(role: int, xn: Any, xp: Any, yn: Any, yp: Any) -> Any:
+    """The products that are this role's: one for role 0, two for the others."""
+    if role == 0:
+        return (xn + xp) * (yn + yp)
+    if role == 1:
+        return xn * (yn + yp) + xp * yn
+    return xp * yn + xn * yp
+
+
+@inlined
+def both(xn: Any, xp: Any, yn: Any, yp: Any) -> Any:
+    """A party's term of x & y, over XOR."""
+    return (xn & (yn ^ yp)) ^ (xp & yn)
+
+
+@kernel(_TERMS.format("u8"), _TERMS.format("u4"))
+def multiply(
+    xn: Array, xp: Array, yn: Array, yp: Array, role: int, start: int, stop: int, out: Array
 ) -> None:
-    """out = xn*yn + xn*yp + xp*yn + zn - zp."""
-    n = lanes(out)
-    whole = out.size // n * n
-    for i in range(0, whole, n):
-        a, c = load(xn, i), load(yn, i)
-        t = a * (c + load(yp, i)) + load(xp, i) * c
-        store(out, i, t + load(zn, i) - load(zp, i))
-    for i in range(whole, out.size):
-        out[i] = xn[i] * (yn[i] + yp[i]) + xp[i] * yn[i] + zn[i] - zp[i]
+    """out = this role's terms of x * y."""
+    for i in range(start, stop, lanes(out)):
+        m = stop - i
+        a, b = load_some(xn, i, m), load_some(xp, i, m)
+        c, d = load_some(yn, i, m), load_some(yp, i, m)
+        store_some(out, i, cross(role, a, b, c, d), m)
 
 
-@kernel(_SEVEN.format("u8"))
-def and_words(xn: Array, xp: Array, yn: Array, yp: Array, zn: Array, zp: Array, out: Array) -> None:
-    """out = (xn & yn) ^ (xn & yp) ^ (xp & yn) ^ zn ^ zp."""
-    n = lanes(out)
-    whole = out.size // n * n
-    for i in range(0, whole, n):
-        a, c = load(xn, i), load(yn, i)
-        t = (a & (c ^ load(yp, i))) ^ (load(xp, i) & c)
-        store(out, i, t ^ load(zn, i) ^ load(zp, i))
-    for i in range(whole, out.size):
-        out[i] = (xn[i] & (yn[i] ^ yp[i])) ^ (xp[i] & yn[i]) ^ zn[i] ^ zp[i]
+@kernel(_MASKED.format("u8"), _MASKED.format("u4"))
+def multiply_masked(
+    xn: Array,
+    xp: Array,
+    yn: Array,
+    yp: Array,
+    zn: Array,
+    zp: Array,
+    role: int,
+    start: int,
+    stop: int,
+    out: Array,
+) -> None:
+    """out = this role's terms of x * y, plus zn - zp."""
+    for i in range(start, stop, lanes(out)):
+        m = stop - i
+        a, b = load_some(xn, i, m), load_some(xp, i, m)
+        c, d = load_some(yn, i, m), load_some(yp, i, m)
+        zero = pad(zn, i, out) - pad(zp, i, out)
+        store_some(out, i, cross(role, a, b, c, d) + zero, m)
+
+
+@kernel(_OPERANDS.format("u8") + _PADS + _RANGE + "u8[::1]")
+def and_masked(
+    xn: Array,
+    xp: Array,
+    yn: Array,
+    yp: Array,
+    zn: Array,
+    zp: Array,
+    start: int,
+    stop: int,
+    out: Array,
+) -> None:
+    """out = a party's term of x & y, and zn ^ zp."""
+    for i in range(start, stop, 8):
+        m = stop - i
+        a, b = load_some(xn, i, m), load_some(xp, i, m)
+        c, d = load_some(yn, i, m), load_some(yp, i, m)
+        zero = pad(zn, i, out) ^ pad(zp, i, out)
+        store_some(out, i, both(a, b, c, d) ^ zero, m)
+
+
+@kernel(_ZERO.format("u8"), _ZERO.format("u4"))
+def add_zero(x: Array, zn: Array, zp: Array, start: int, stop: int, out: Array) -> None:
+    """out = x + zn - zp."""
+    for i in range(start, stop, lanes(out)):
+        m = stop - i
+        store_some(out, i, load_some(x, i, m) + pad(zn, i, out) - pad(zp, i, out), m)
+
+
+@kernel(_ZERO.format("u8"))
+def xor_zero(x: Array, zn: Array, zp: Array, start: int, stop: int, out: Array) -> None:
+    """out = x ^ zn ^ zp."""
+    for i in range(start, stop, 8):
+        m = stop - i
+        store_some(out, i, load_some(x, i, m) ^ pad(zn, i, out) ^ pad(zp, i, out), m)

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy.typing as npt
 
-from mpyc_core.jit import device, kernel
+from mpyc_core.jit import device, inlined, kernel
 
-from .simd import fill, load, shl, shr, store, zip_high, zip_low
+from .pads import pad_words
+from .simd import fill, load, shl, shr, store, store_some, widen_some, zip_high, zip_low
 
 Array = npt.NDArray[Any]
 
@@ -105,20 +106,83 @@ def exchange(x: Array, x0: int, x_step: int, out: Array, out0: int, out_step: in
     store(out, out4 + 3 * out_step, zip_high(g, h, 1))
 
 
-@kernel("const u8[::1], i8, u8[::1], u8[:,::1]")
-def words_to_planes(x: Array, first: int, work: Array, planes: Array) -> None:
-    """Planes of whole groups of words, from group `first` on; as many planes as there are rows."""
-    groups = x.size // GROUP
-    for done in range(0, groups, BATCH):
-        batch = min(BATCH, groups - done)
-        for g in range(batch):
-            for q in range(8):
-                exchange(x, (done + g) * GROUP + 8 * q, 64, work, g * GROUP + 64 * q, 8)
-            transpose_blocks(work, g * GROUP)
+@inlined
+def numbers(x: Array, i: int, size: int, count: int, like: Array) -> Any:
+    """Up to `count` numbers of 4 or 8 bytes from number `i` of the bytes `x` on, one a lane."""
+    if size == 8:
+        return widen_some(x, i, 8, count, like)
+    return widen_some(x, i, 4, count, like)
+
+
+@device
+def slice_groups(x: Array, y: Array, size: int, c: int, first: int, last: int, work: Array) -> None:
+    """The planes of x + y + c for groups `first` to `last`; an empty `y` counts as 0.
+
+    Row r of a group is a vector in `work`; behind those of a whole batch is space for the sums.
+    """
+    constant, nothing, sums = fill(work, c), fill(work, 0), BATCH * GROUP
+    for g in range(first, last):
+        for k in range(0, GROUP, 8):
+            i = g * GROUP + k
+            m = x.size // size - i
+            v = numbers(x, i, size, m, work) + constant
+            if y.size > 0:
+                v = v + numbers(y, i, size, m, work)
+            store(work, sums + k, nothing)
+            store_some(work, sums + k, v, m)
+        at = (g - first) * GROUP
+        for q in range(8):
+            exchange(work, sums + 8 * q, 64, work, at + 64 * q, 8)
+        transpose_blocks(work, at)
+
+
+@kernel("const u1[::1], const u1[::1], i8, i8, i8, i8, u8[::1], u8[:,::1]")
+def words_to_planes(
+    x: Array, y: Array, size: int, c: int, first: int, last: int, work: Array, planes: Array
+) -> None:
+    """Planes of x + y + c, for groups `first` to `last`; as many planes as there are rows."""
+    width = planes.shape[1]
+    for done in range(first, last, BATCH):
+        end = min(done + BATCH, last)
+        slice_groups(x, y, size, c, done, end, work)
         for i in range(planes.shape[0]):
-            at = i * planes.shape[1] + 8 * (first + done)
-            for g in range(batch):
-                store(planes, at + 8 * g, load(work, g * GROUP + 8 * i))
+            for g in range(done, end):
+                row = load(work, (g - done) * GROUP + 8 * i)
+                store_some(planes, i * width + 8 * g, row, width - 8 * g)
+
+
+@kernel(
+    "const u1[::1], const u1[::1], i8, i8, const u8[::1], i8, i8, u8[::1], "
+    "u8[:,::1], u8[:,::1], u8[:,::1]"
+)
+def words_to_shares(
+    x: Array,
+    y: Array,
+    size: int,
+    c: int,
+    p: Array,
+    first: int,
+    last: int,
+    work: Array,
+    mask: Array,
+    rest: Array,
+    top: Array,
+) -> None:
+    """The same planes, the lower ones split into mask = a pad and rest = plane ^ mask."""
+    shared, width = mask.shape[0], mask.shape[1]
+    for done in range(first, last, BATCH):
+        end = min(done + BATCH, last)
+        slice_groups(x, y, size, c, done, end, work)
+        for i in range(shared + top.shape[0]):
+            for g in range(done, end):
+                row = load(work, (g - done) * GROUP + 8 * i)
+                at, m = i * width + 8 * g, width - 8 * g
+                if i < shared:
+                    hidden = pad_words(p, at)
+                    store_some(mask, at, hidden, m)
+                    store_some(rest, at, row ^ hidden, m)
+                else:
+                    store_some(top, at - shared * width, row, m)
 
 
 @kernel("const u8[:,::1], i8, u8[::1], u8[::1]")

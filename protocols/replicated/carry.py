@@ -25,54 +25,55 @@ from collections.abc import Iterator
 import numpy as np
 
 from mpyc_core.bits import to_planes, words
+from mpyc_core.kernels.replicated import (
+    combine_leaves,
+    combine_nodes,
+    split_planes,
+    xor_zero_share,
+)
 from mpyc_core.meta import Meta
 from mpyc_core.protocols.cost import Cost, plane_bytes
 from mpyc_core.protocols.value import Share
 from mpyc_core.transport.mesh import Array, Round, Spec, Steps
 
-from .multiply import and_terms, reshare_bits
+from .multiply import to_next
 from .turn import Parts, Turn
 
-SHARE = 0
-"""Buffer of the bit sharing; level i of the tree uses buffer 1 + i."""
+SHARE, LAST = 0, 1 + 64
+"""Buffers of the bit sharing and of the sign; level i of the tree uses buffer 1 + i."""
 
 
-def low_planes(x: Array, bits: int) -> Array:
-    """The low `bits` bits of a ring array as packed planes."""
-    return to_planes(np.ascontiguousarray(x).reshape(-1), bits)
-
-
-def share_own_bits(turn: Turn, x: Share, bits: int) -> Steps[tuple[Parts, Array]]:
-    """Role 0 shares the low `bits` bits of a = s01 + s02; roles 1 and 2 take B = s12.
+def share_own_bits(
+    turn: Turn, x: Share, bits: int, more: int = 0, plus: int = 0
+) -> Steps[tuple[Parts, Array]]:
+    """Role 0 shares the low `bits` bits of a = s01 + s02; roles 1 and 2 take B = s12 + plus.
 
     Returns
     -------
-    ((a ^ B) as components, the planes of a at role 0 or of B at roles 1 and 2), with one more
-    plane, the top one, in the second.
+    The components of the planes a ^ B: s01 = R_01, s02 = a ^ R_01, s12 = B. And the `more` planes
+    above, of a at role 0 and of B at roles 1 and 2.
 
     Cost        1 round, `bits` planes from role 0
     """
-    ring = x.meta.ring
     shape = (bits, words(x.meta.size))
     if turn.role == 0:
-        a = low_planes(ring.add(*x.parts), bits + 1)
-        a01 = turn.pad_bits(1, "bits", SHARE, shape)
-        a02 = a[:bits] ^ a01
+        r01 = turn.pad(1, "bits", SHARE, shape)
+        a01, a02, above = split_planes(x.parts, r01, bits, more)  # a01 is R_01, a02 = a ^ R_01
         yield Round(send=turn.to(r2=[a02]))  # hidden by R_01, unknown to role 2
-        return (a01, a02), a
-    b = low_planes(x.parts[0] if turn.role == 1 else x.parts[1], bits + 1)
+        return (a01, a02), above
+    b = to_planes(x.parts[0] if turn.role == 1 else x.parts[1], bits + more, plus)
     if turn.role == 1:
-        a01 = turn.pad_bits(0, "bits", SHARE, shape)
+        a01 = turn.block_bits(0, "bits", SHARE, shape)
         yield Round()
-        return (b[:bits], a01), b
+        return (b[:bits], a01), b[bits:]
     received = yield Round(recv=turn.due(r0=[Spec(b.dtype, shape)]))
-    return (turn.came(received, 0)[0], b[:bits]), b
+    return (turn.came(received, 0)[0], b[:bits]), b[bits:]
 
 
-def known_to_12(turn: Turn, b: Array) -> Parts:
-    """Components of planes that roles 1 and 2 know: s12 = b, the others 0. Role 0 passes any b."""
-    zero = np.zeros_like(b)
-    return ((zero, zero), (b, zero), (zero, b))[turn.role]
+def known_to_12(turn: Turn, p: Parts) -> Parts:
+    """Components of B, which roles 1 and 2 know, from those of a ^ B: s12 = B, the others 0."""
+    zero = np.zeros_like(p[0])
+    return ((zero, zero), (p[0], zero), (zero, p[1]))[turn.role]
 
 
 def levels(leaves: int) -> Iterator[tuple[int, bool]]:
@@ -85,43 +86,50 @@ def levels(leaves: int) -> Iterator[tuple[int, bool]]:
 def sign_terms(turn: Turn, x: Share, bits: int) -> Steps[Array]:
     """Additive terms over XOR of the sign bit: z_0 ^ z_1 ^ z_2 = msb, not yet masked or reshared.
 
-    The caller decides what the last round makes of them: a shared bit, a number, a selection.
+    The caller decides what the last round makes of them: a shared bit, a number, a selection. The
+    n nodes of a level are the planes d_0 ... d_{n-1}, p_1 ... p_{n-1}, in both components.
     """
-    own = bits - 1
-    p, edge = yield from share_own_bits(turn, x, own)
-    leaf = np.zeros((1, words(x.meta.size)), np.uint64)
-    d = known_to_12(turn, edge[:own])
-    p_next, p_prev = (np.concatenate([leaf, part]) for part in p)
-    d_next, d_prev = (np.concatenate([leaf, part]) for part in d)
+    p, signs = yield from share_own_bits(turn, x, bits - 1, 1)
+    p_top = planes_of(p, bits - 2, bits - 1)
+    d_top = known_to_12(turn, p_top)
+    nothing = np.zeros_like(d_top[0])
+    nodes = stack((nothing, nothing), d_top, p_top)
     for level, (pairs, odd) in enumerate(levels(bits)):
-        hi, lo = slice(1, 2 * pairs, 2), slice(0, 2 * pairs, 2)
-        hi_p, lo_p = (p_next[hi], p_prev[hi]), (p_next[lo], p_prev[lo])
-        flip = (d_next[lo] ^ d_next[hi], d_prev[lo] ^ d_prev[hi])
-        terms = np.concatenate(
-            [
-                d_next[hi] ^ and_terms(hi_p, flip),
-                and_terms((hi_p[0][1:], hi_p[1][1:]), (lo_p[0][1:], lo_p[1][1:])),
-            ]
-        )
-        if 2 * pairs == 2 and not odd:
+        if pairs == 1 and not odd:
             break
-        mine, theirs = yield from reshare_bits(turn, terms, 1 + level)
-        d_next, p_next = _next_level(mine, pairs, leaf, d_next, p_next, odd)
-        d_prev, p_prev = _next_level(theirs, pairs, leaf, d_prev, p_prev, odd)
-    if turn.role == 2:
-        return terms
-    return terms ^ edge[own:]
+        shape = (2 * pairs - 1, words(x.meta.size))
+        zero = turn.zero(1 + level, shape)
+        if level == 0:
+            mine = combine_leaves(turn.role, p, shape, zero)
+        else:
+            mine = combine_nodes(nodes, shape, zero)
+        nodes = yield from to_next(turn, mine)
+        if odd:
+            lower, upper = planes_of(nodes, 0, pairs), planes_of(nodes, pairs, 2 * pairs - 1)
+            nodes = stack(lower, d_top, upper, p_top)
+        else:
+            d_top = planes_of(nodes, pairs - 1, pairs)
+            p_top = planes_of(nodes, 2 * pairs - 2, 2 * pairs - 1)
+    terms = _root_terms(nodes)
+    return terms if turn.role == 2 else terms ^ signs
 
 
-def _next_level(
-    new: Array, pairs: int, leaf: Array, d: Array, p: Array, odd: bool
-) -> tuple[Array, Array]:
-    """(d, p) planes of the next level; the lowest p is never used and stays 0."""
-    d_parts, p_parts = [new[:pairs]], [leaf, new[pairs:]]
-    if odd:
-        d_parts.append(d[-1:])
-        p_parts.append(p[-1:])
-    return np.concatenate(d_parts), np.concatenate(p_parts)
+def _root_terms(nodes: Parts) -> Array:
+    """This party's term of d_1 ^ p_1 & (d_0 ^ d_1), one plane."""
+    (d0_next, d1_next, p1_next), (d0_prev, d1_prev, p1_prev) = nodes
+    flip_next, flip_prev = d0_next ^ d1_next, d0_prev ^ d1_prev
+    chosen = (p1_next & (flip_next ^ flip_prev)) ^ (p1_prev & flip_next)
+    return np.asarray(d1_next ^ chosen)[None]
+
+
+def planes_of(x: Parts, start: int, stop: int) -> Parts:
+    """Some planes of both components."""
+    return x[0][start:stop], x[1][start:stop]
+
+
+def stack(*rows: Parts) -> Parts:
+    """Planes of both components one after the other."""
+    return np.concatenate([r[0] for r in rows]), np.concatenate([r[1] for r in rows])
 
 
 def msb(turn: Turn, x: Share, bits: int) -> Steps[Share]:
@@ -132,7 +140,8 @@ def msb(turn: Turn, x: Share, bits: int) -> Steps[Share]:
     Error       exact inside the range, which is a promise: outside, the bit is that of x mod 2^bits
     """
     terms = yield from sign_terms(turn, x, bits)
-    parts = yield from reshare_bits(turn, terms, 1 + 64)
+    mine = xor_zero_share(terms, turn.zero(LAST, terms.shape))
+    parts = yield from to_next(turn, mine)
     return Share(x.meta.with_(kind="bit", f=0), parts)
 
 

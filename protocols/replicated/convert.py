@@ -23,11 +23,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from mpyc_core.bits import unpack, words
+from mpyc_core.bits import words
+from mpyc_core.kernels.shares import answer_product, minus_mask, offer_product, weigh_bits
 from mpyc_core.meta import Meta
 from mpyc_core.protocols.cost import Cost, plane_bytes
 from mpyc_core.protocols.value import Share
-from mpyc_core.ring import Ring
 from mpyc_core.transport.mesh import Array, Round, Spec, Steps
 
 from .carry import sign_terms, tree_cost
@@ -38,12 +38,6 @@ SWAP, KEEP = 200, 201
 """Buffers; SWAP and KEEP are of packed bits."""
 
 
-def _numbers(planes: Array, meta: Meta) -> Array:
-    """Packed planes as ring elements 0 and 1, shape (planes, *meta.shape)."""
-    flat = np.stack([unpack(plane, meta.size) for plane in planes])
-    return flat.reshape(len(planes), *meta.shape).astype(meta.ring.dtype)
-
-
 def _own_bit(turn: Turn, b: Share) -> Array:
     """u = b01 ^ b02 at role 0, v = b12 at roles 1 and 2."""
     mine, known = b.parts
@@ -52,36 +46,21 @@ def _own_bit(turn: Turn, b: Share) -> Array:
     return mine if turn.role == 1 else known
 
 
-def _sign(ring: Ring, v: Array) -> Array:
-    """1 - 2v."""
-    return ring.sub(ring.dtype.type(1), ring.add(v, v))
-
-
-def _swap_sums(turn: Turn, t: Array, meta: Meta) -> Steps[Share]:
-    """Roles 1 and 2 swap their masked terms; y12 is the sum."""
-    ring = meta.ring
-    full = Spec(ring.dtype, meta.shape)
-    if turn.role == 1:
-        y01 = turn.pad(0, "convert", OUT, ring, meta.shape)
-        mine = ring.sub(t, y01)
-        received = yield Round(
-            send=turn.to(r2=[mine]),  # hidden by y01 = R_01, unknown to role 2
-            recv=turn.due(r2=[full]),
-        )
-        return Share(meta, (ring.add(mine, turn.came(received, 2)[0]), y01))
-    y02 = turn.pad(0, "convert", OUT, ring, meta.shape)
-    mine = ring.sub(t, y02)
-    received = yield Round(
-        send=turn.to(r1=[mine]),  # hidden by y02 = R_02, unknown to role 1
-        recv=turn.due(r1=[full]),
-    )
-    return Share(meta, (y02, ring.add(mine, turn.came(received, 1)[0])))
-
-
 def _role0_result(turn: Turn, meta: Meta) -> Share:
-    y01 = turn.pad(1, "convert", OUT, meta.ring, meta.shape)
-    y02 = turn.pad(2, "convert", OUT, meta.ring, meta.shape)
+    y01 = turn.block(1, "convert", OUT, meta.ring, meta.shape)
+    y02 = turn.block(2, "convert", OUT, meta.ring, meta.shape)
     return Share(meta, (y01, y02))
+
+
+def _swap(turn: Turn, mine: Array, mask: Array, meta: Meta) -> Steps[Share]:
+    """Roles 1 and 2 swap t - y, of which `mask` is y: y01 at role 1, y02 at role 2."""
+    other = turn.party(3 - turn.role)
+    received = yield Round(
+        send={other: [mine]},  # t1 - y01 is hidden from role 2 by R_01, t2 - y02 from 1 by R_02
+        recv={other: [Spec(meta.ring.dtype, meta.shape)]},
+    )
+    y12 = meta.ring.add(mine, received[other][0])
+    return Share(meta, (y12, mask) if turn.role == 1 else (mask, y12))
 
 
 def compose(turn: Turn, b: Share, weights: Array, meta: Meta) -> Steps[Share]:
@@ -89,23 +68,22 @@ def compose(turn: Turn, b: Share, weights: Array, meta: Meta) -> Steps[Share]:
 
     Cost        2 rounds; one ring element per bit from role 0, one per number from roles 1 and 2
     """
-    ring = meta.ring
-    own = _numbers(_own_bit(turn, b), meta)
-    w = np.asarray(weights, ring.dtype).reshape(-1, *([1] * meta.ndim))
+    ring, own = meta.ring, _own_bit(turn, b)
+    shape = (len(own), meta.size)
     if turn.role == 0:
-        u1 = turn.pad(1, "convert", U1, ring, own.shape)
-        yield Round(send=turn.to(r2=[ring.sub(own, u1)]))  # hidden by R_01, unknown to role 2
+        u2 = minus_mask(own, turn.block(1, "convert", U1, ring, shape))
+        yield Round(send=turn.to(r2=[u2]))  # u - R_01: hidden by R_01, unknown to role 2
         yield Round()
         return _role0_result(turn, meta)
     if turn.role == 1:
-        u = turn.pad(0, "convert", U1, ring, own.shape)
+        u = turn.block(0, "convert", U1, ring, shape)
         yield Round()
-        t = ring.add(ring.mul(u, _sign(ring, own)), own)
     else:
-        received = yield Round(recv=turn.due(r0=[Spec(ring.dtype, own.shape)]))
-        t = ring.mul(turn.came(received, 0)[0], _sign(ring, own))
-    total = np.sum(ring.mul(t, w), axis=0, dtype=ring.dtype)
-    return (yield from _swap_sums(turn, total, meta))
+        received = yield Round(recv=turn.due(r0=[Spec(ring.dtype, shape)]))
+        u = turn.came(received, 0)[0]
+    t = weigh_bits(turn.role, own, u, np.asarray(weights, ring.dtype)).reshape(meta.shape)
+    y = turn.block(0, "convert", OUT, ring, meta.shape)
+    return (yield from _swap(turn, ring.sub(t, y), y, meta))
 
 
 def compose_cost(meta: Meta, planes: int, first: int) -> Cost:
@@ -114,35 +92,32 @@ def compose_cost(meta: Meta, planes: int, first: int) -> Cost:
     return Cost.by_role(2, (planes * full, full, full), first)
 
 
-def offer_product(turn: Turn, u: Array, x: Share) -> list[Array]:
+def offer(turn: Turn, u: Array, x: Share) -> list[Array]:
     """Role 0's message to role 2 for b * x: al2 and u2, hidden by two blocks of R_01."""
-    ring, shape = x.meta.ring, x.meta.shape
-    al1 = turn.pad(1, "convert", AL1, ring, shape)
-    u1 = turn.pad(1, "convert", U1, ring, shape)
-    number = _numbers(u, x.meta)[0]
-    return [ring.sub(ring.mul(number, ring.add(*x.parts)), al1), ring.sub(number, u1)]
+    shape, dtype = x.meta.shape, x.meta.ring.dtype
+    al1 = turn.pad(1, "convert", AL1, shape, dtype)
+    u1 = turn.pad(1, "convert", U1, shape, dtype)
+    return list(offer_product(u, x.parts, (al1, u1)))  # u * (s01 + s02) - al1, u - u1
 
 
-def finish_product(turn: Turn, v: Array, x: Share, offered: list[Array] | None) -> Steps[Share]:
+def finish_product(turn: Turn, v: Array, x: Share, offered: list[Array]) -> Steps[Share]:
     """Roles 1 and 2 compute their terms of b * x and swap them; role 0 waits."""
-    ring, meta = x.meta.ring, x.meta
+    meta = x.meta
     if turn.role == 0:
         yield Round()
         return _role0_result(turn, meta)
-    number = _numbers(v, meta)[0]
-    be = _sign(ring, number)
+    shape, dtype = meta.shape, meta.ring.dtype
+    y = turn.pad(0, "convert", OUT, shape, dtype)
     if turn.role == 1:
         s12, s01 = x.parts
-        al = turn.pad(0, "convert", AL1, ring, meta.shape)
-        u = turn.pad(0, "convert", U1, ring, meta.shape)
-        rest = ring.add(s01, s12)
+        al1 = turn.pad(0, "convert", AL1, shape, dtype)
+        u1 = turn.pad(0, "convert", U1, shape, dtype)
+        mine, mask = answer_product(1, v, s12, s01, (al1, u1), y)
     else:
-        if offered is None:
-            raise RuntimeError("role 2 needs what role 0 offered")
-        (al, u), (rest, s12) = offered, x.parts
-    # al * be + u * be * s12 + v * rest
-    t = ring.mul(be, ring.add(al, ring.mul(u, s12)))
-    return (yield from _swap_sums(turn, ring.add(t, ring.mul(number, rest)), meta))
+        s02, s12 = x.parts
+        al2, u2 = offered
+        mine, mask = answer_product(2, v, s12, s02, (al2, u2), y)
+    return (yield from _swap(turn, mine, mask, meta))
 
 
 def select(turn: Turn, b: Share, x: Share) -> Steps[Share]:
@@ -153,9 +128,9 @@ def select(turn: Turn, b: Share, x: Share) -> Steps[Share]:
     """
     own = _own_bit(turn, b)
     full = Spec(x.meta.ring.dtype, x.meta.shape)
-    offered = None
+    offered: list[Array] = []
     if turn.role == 0:
-        yield Round(send=turn.to(r2=offer_product(turn, own, x)))  # hidden by R_01
+        yield Round(send=turn.to(r2=offer(turn, own, x)))  # each hidden by its block of R_01
     elif turn.role == 1:
         yield Round()
     else:
@@ -184,22 +159,22 @@ def relu(turn: Turn, x: Share, bits: int) -> Steps[tuple[Share, Share]]:
     meta = x.meta
     shape = (1, words(meta.size))
     packed, full = Spec(np.dtype(np.uint64), shape), Spec(meta.ring.dtype, meta.shape)
-    offered = None
+    offered: list[Array] = []
     if turn.role == 0:
-        r01 = turn.pad_bits(1, "bits", SWAP, shape)
-        r02 = turn.pad_bits(2, "bits", SWAP, shape)
+        r01 = turn.block_bits(1, "bits", SWAP, shape)
+        r02 = turn.block_bits(2, "bits", SWAP, shape)
         own = ~(terms ^ r01 ^ r02)  # u of the bit "not negative"
-        k01 = turn.pad_bits(1, "bits", KEEP, shape)
+        k01 = turn.block_bits(1, "bits", KEEP, shape)
         k02 = own ^ k01
-        yield Round(send=turn.to(r2=[*offer_product(turn, own, x), k02]))  # each hidden by R_01
+        yield Round(send=turn.to(r2=[*offer(turn, own, x), k02]))  # each hidden by R_01
         keep = (k01, k02)
     elif turn.role == 1:
-        mine = terms ^ turn.pad_bits(0, "bits", SWAP, shape)
+        mine = terms ^ turn.block_bits(0, "bits", SWAP, shape)
         received = yield Round(send=turn.to(r2=[mine]), recv=turn.due(r2=[packed]))
         own = mine ^ turn.came(received, 2)[0]
-        keep = (own, turn.pad_bits(0, "bits", KEEP, shape))
+        keep = (own, turn.block_bits(0, "bits", KEEP, shape))
     else:
-        mine = terms ^ turn.pad_bits(0, "bits", SWAP, shape)
+        mine = terms ^ turn.block_bits(0, "bits", SWAP, shape)
         received = yield Round(
             send=turn.to(r1=[mine]), recv=turn.due(r1=[packed], r0=[full, full, packed])
         )

@@ -7,19 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from mpyc_core.kernels.replicated import add_zero_share, and_terms, multiply_terms
 from mpyc_core.meta import Meta
 from mpyc_core.protocols.bilinear import BILINEAR
 from mpyc_core.protocols.cost import Cost
 from mpyc_core.protocols.value import Share
 from mpyc_core.transport.mesh import Array, Round, Spec, Steps
 
-from .turn import Turn
+from .turn import Parts, Turn
 
 
 def cross_terms(
     turn: Turn, kind: str, x: Share, y: Share, meta: Meta, params: Mapping[str, Any]
 ) -> Array:
-    """z_r with z_0 + z_1 + z_2 = x * y: every product of two components computed once.
+    """z_r with z_0 + z_1 + z_2 = x * y, not masked: every product of two components computed once.
 
         role 0   (s01 + s02) * (t01 + t02)
         role 1   s12 * (t01 + t12) + s01 * t12
@@ -27,6 +28,8 @@ def cross_terms(
 
     Five products in all instead of the usual six; the roles' work evens out over operations.
     """
+    if kind == "mul":
+        return multiply_terms(turn.role, x.parts, y.parts, meta.shape)
     ring = meta.ring
     apply = BILINEAR[kind]
     (x_next, x_prev), (y_next, y_prev) = x.parts, y.parts
@@ -52,13 +55,12 @@ def product(
     Error       exact modulo 2^k
     Reference   [AFLNO16, section 3]
     """
-    terms = cross_terms(turn, kind, x, y, meta, params)
-    mine = meta.ring.add(np.asarray(terms), turn.zero(0, meta.ring, meta.shape))
-    received = yield Round(
-        send={turn.next: [mine]},  # hidden by F shared with prev, unknown to next
-        recv={turn.prev: [Spec(meta.ring.dtype, meta.shape)]},
-    )
-    return Share(meta, (mine, received[turn.prev][0]))
+    zero = turn.zero(0, meta.shape, meta.ring.dtype)
+    if kind == "mul":
+        mine = multiply_terms(turn.role, x.parts, y.parts, meta.shape, zero)
+    else:
+        mine = add_zero_share(cross_terms(turn, kind, x, y, meta, params), zero)
+    return Share(meta, (yield from to_next(turn, mine)))
 
 
 def product_cost(meta: Meta) -> Cost:
@@ -66,27 +68,23 @@ def product_cost(meta: Meta) -> Cost:
     return Cost(1, (meta.size * meta.ring.bytes,) * 3)
 
 
-def and_terms(x: tuple[Array, ...], y: tuple[Array, ...]) -> Array:
-    """z_r with z_0 ^ z_1 ^ z_2 = x & y, from the components of packed planes."""
-    (x_next, x_prev), (y_next, y_prev) = x, y
-    terms: Array = (x_next & (y_next ^ y_prev)) ^ (x_prev & y_next)
-    return terms
-
-
-def reshare_bits(turn: Turn, terms: Array, buffer: int) -> Steps[tuple[Array, Array]]:
-    """Turn additive terms over XOR into components: mask, send to the next party.
-
-    Security    hidden by the block shared with prev, unknown to next
-    """
-    mine = terms ^ turn.zero_bits(buffer, terms.shape)
-    received = yield Round(send={turn.next: [mine]}, recv={turn.prev: [Spec.of(mine)]})
-    return mine, received[turn.prev][0]
-
-
 def and_(turn: Turn, x: Share, y: Share) -> Steps[Share]:
     """[z] = [x & y] on packed planes: the same protocol over GF(2).
 
     Cost        1 round, one bit per AND per party, whole 64-bit words
     """
-    parts = yield from reshare_bits(turn, and_terms(x.parts, y.parts), 0)
-    return Share(x.meta, parts)
+    shape = np.broadcast_shapes(x.parts[0].shape, y.parts[0].shape)
+    mine = and_terms(x.parts, y.parts, shape, turn.zero(0, shape))
+    return Share(x.meta, (yield from to_next(turn, mine)))
+
+
+def to_next(turn: Turn, mine: Array) -> Steps[Parts]:
+    """Pass terms to which a sharing of zero was added: all parties' terms become the components.
+
+    Security    the next party, who lacks F(prev), sees a uniform array
+    """
+    received = yield Round(
+        send={turn.next: [mine]},  # hidden by F shared with prev, unknown to next
+        recv={turn.prev: [Spec.of(mine)]},
+    )
+    return mine, received[turn.prev][0]

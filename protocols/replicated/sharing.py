@@ -9,6 +9,7 @@ import numpy as np
 
 from mpyc_core.bits import words
 from mpyc_core.entropy import fresh_key
+from mpyc_core.kernels.replicated import add_zero_share, xor_zero_share
 from mpyc_core.meta import Meta
 from mpyc_core.prg import Stream
 from mpyc_core.protocols.cost import Cost, plane_bytes
@@ -59,8 +60,8 @@ def input_(turn: Turn, me: int, owner: int, x: Array | None, meta: Meta) -> Step
 def _input_mask(turn: Turn, peer: int, meta: Meta) -> Array:
     role = (peer - turn.first) % 3
     if meta.kind == "bit":
-        return turn.pad_bits(role, "input", 0, (1, words(meta.size)))
-    return turn.pad(role, "input", 0, meta.ring, meta.shape)
+        return turn.block_bits(role, "input", 0, (1, words(meta.size)))
+    return turn.block(role, "input", 0, meta.ring, meta.shape)
 
 
 def input_cost(meta: Meta, owner: int) -> Cost:
@@ -118,9 +119,8 @@ def to_client(turn: Turn, x: Share) -> Array:
     Security    the three parts are uniform but for their sum, so the client learns the value alone
     """
     part = x.parts[0]
-    if x.meta.kind == "bit":
-        return part ^ turn.zero_bits(0, part.shape, "open")
-    return x.meta.ring.add(part, turn.zero(0, x.meta.ring, x.meta.shape, "open"))
+    zero = turn.zero(0, part.shape, part.dtype, "open")
+    return xor_zero_share(part, zero) if x.meta.kind == "bit" else add_zero_share(part, zero)
 
 
 def from_parties(parts: Sequence[Array], meta: Meta) -> Array:

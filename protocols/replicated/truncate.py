@@ -33,10 +33,10 @@ from typing import Any
 
 import numpy as np
 
+from mpyc_core.kernels.shares import shift_down, with_top_bit
 from mpyc_core.meta import Meta
 from mpyc_core.protocols.cost import Cost
 from mpyc_core.protocols.value import Share
-from mpyc_core.ring import Ring
 from mpyc_core.transport.mesh import Array, Round, Spec, Steps
 
 from .turn import Turn
@@ -53,16 +53,19 @@ def short_word(shift: int) -> np.dtype[Any]:
 def product_truncate(turn: Turn, terms: Array, meta: Meta, shift: int) -> Steps[Share]:
     """Shift z = z_0 + z_1 + z_2 (cross terms, not reshared) right by `shift` bits.
 
+    The split is x0 = z_0 + z_2 - R_12 and x1 = z_1 + R_12; role 2 hands z_2 - R_12 to role 0.
+
     Cost        3 rounds; k/8 + f/8 bytes per element and party (30 in all at k = 64, f = 16)
     Error       floor or floor + 1 of z / 2^f, unbiased, with certainty while |z| < 2^(k-2)
     """
     ring = meta.ring
     if turn.role == 0:
-        return (yield from _role0(turn, terms, None, meta, shift))
+        return (yield from _role0(turn, terms, True, meta, shift))
     if turn.role == 1:
-        r12 = turn.pad(2, "truncate", R12, ring, meta.shape)
-        return (yield from _role1(turn, ring.add(terms, r12), meta, shift))
-    r12 = turn.pad(1, "truncate", R12, ring, meta.shape)
+        r12 = turn.pad(2, "truncate", R12, meta.shape, ring.dtype)
+        x1, m1 = with_top_bit(terms, short_word(shift), pad=r12)
+        return (yield from _role1(turn, x1, m1, meta, shift))
+    r12 = turn.block(1, "truncate", R12, ring, meta.shape)
     hand_over = ring.sub(terms, r12)  # hidden by R_12, unknown to role 0
     return (yield from _role2(turn, hand_over, meta, shift))
 
@@ -76,14 +79,14 @@ def truncate(turn: Turn, x: Share, shift: int) -> Steps[Share]:
     Cost        3 rounds; k/8 + f/8 bytes from roles 0 and 1, f/8 from role 2 (22 in all)
     Error       as `product_truncate`
     """
-    ring, meta = x.meta.ring, x.meta
+    meta = x.meta
     mine, known = x.parts
     if turn.role == 0:
-        x0 = ring.sub(known, turn.pad(1, "truncate", R12, ring, meta.shape))
-        return (yield from _role0(turn, x0, x0, meta, shift))
+        return (yield from _role0(turn, known, False, meta, shift))
     if turn.role == 1:
-        x1 = ring.add(ring.add(mine, known), turn.pad(0, "truncate", R12, ring, meta.shape))
-        return (yield from _role1(turn, x1, meta, shift))
+        r01 = turn.pad(0, "truncate", R12, meta.shape, meta.ring.dtype)
+        x1, m1 = with_top_bit(mine, short_word(shift), plus=known, pad=r01)
+        return (yield from _role1(turn, x1, m1, meta, shift))
     return (yield from _role2(turn, None, meta, shift))
 
 
@@ -101,13 +104,13 @@ def truncate_local(turn: Turn, x: Share, shift: int) -> Steps[Share]:
     ring, meta = x.meta.ring, x.meta
     mine, known = x.parts
     if turn.role == 0:
-        s01 = turn.pad(1, "truncate", OUT, ring, meta.shape)
+        s01 = turn.block(1, "truncate", OUT, ring, meta.shape)
         part = ring.sub(ring.rshift_arithmetic(ring.add(mine, known), shift), s01)
         yield Round(send=turn.to(r2=[part]))  # hidden by s01 = R_01, unknown to role 2
         return Share(meta, (s01, part))
     if turn.role == 1:
         yield Round()
-        s01 = turn.pad(0, "truncate", OUT, ring, meta.shape)
+        s01 = turn.block(0, "truncate", OUT, ring, meta.shape)
         return Share(meta, (ring.rshift_arithmetic(mine, shift), s01))
     received = yield Round(recv=turn.due(r0=[Spec(ring.dtype, meta.shape)]))
     return Share(meta, (turn.came(received, 0)[0], ring.rshift_arithmetic(known, shift)))
@@ -118,33 +121,35 @@ def truncate_local_cost(meta: Meta, first: int) -> Cost:
     return Cost.by_role(1, (meta.size * meta.ring.bytes, 0, 0), first)
 
 
-def _role0(turn: Turn, own: Array, whole: Array | None, meta: Meta, shift: int) -> Steps[Share]:
+def _role0(turn: Turn, own: Array, fused: bool, meta: Meta, shift: int) -> Steps[Share]:
+    """`own` is z_0 of a product, or s02 of a value."""
     ring, word = meta.ring, short_word(shift)
     short, full = Spec(word, meta.shape), Spec(ring.dtype, meta.shape)
-    a = turn.pad_small(2, A, word, meta.shape)
-    c0 = turn.pad_small(2, C0, word, meta.shape)
-    fused = whole is None
+    a = turn.block_small(2, A, word, meta.shape)
+    c0 = turn.block_small(2, C0, word, meta.shape)
     received = yield Round(recv=turn.due(r1=[short], **({"r2": [full]} if fused else {})))
     m1_b = turn.came(received, 1)[0]
-    x0 = ring.add(own, turn.came(received, 2)[0]) if whole is None else whole
-    x0 = _plus_constant(ring, x0, (1 << (ring.bits - 2)) - 1)
-    m0 = _top_bit(ring, x0, word)
+    raised = (1 << (ring.bits - 2)) - 1
+    if fused:
+        handed_over = turn.came(received, 2)[0]
+        x0, m0 = with_top_bit(own, word, plus=handed_over, constant=raised)
+    else:
+        r01 = turn.pad(1, "truncate", R12, meta.shape, ring.dtype)
+        x0, m0 = with_top_bit(own, word, minus_pad=r01, constant=raised)
     w0 = m0 - (m0 * m1_b + c0)
-    t0 = _unwrap(ring, x0, w0, shift)
-    t0 = _plus_constant(ring, t0, 1 - (1 << (ring.bits - 2 - shift)))
-    s02 = turn.pad(2, "truncate", OUT, ring, meta.shape)
-    mine = ring.sub(t0, s02)
+    lowered = 1 - (1 << (ring.bits - 2 - shift))
+    r02 = turn.pad(2, "truncate", OUT, meta.shape, ring.dtype)
+    mine, s02 = shift_down(x0, w0, shift, lowered, r02)  # t0 - s02 where s02 = R_02
     yield Round(send=turn.to(r1=[m0 + a, mine]))  # hidden by a and s02 = R_02, unknown to role 1
     received = yield Round(recv=turn.due(r1=[full]))
     return Share(meta, (ring.add(mine, turn.came(received, 1)[0]), s02))
 
 
-def _role1(turn: Turn, x1: Array, meta: Meta, shift: int) -> Steps[Share]:
+def _role1(turn: Turn, x1: Array, m1: Array, meta: Meta, shift: int) -> Steps[Share]:
     ring, word = meta.ring, short_word(shift)
     short, full = Spec(word, meta.shape), Spec(ring.dtype, meta.shape)
-    b = turn.pad_small(2, B, word, meta.shape)
-    c1 = turn.pad_small(2, C1, word, meta.shape)
-    m1 = _top_bit(ring, x1, word)
+    b = turn.block_small(2, B, word, meta.shape)
+    c1 = turn.block_small(2, C1, word, meta.shape)
     received = yield Round(
         send=turn.to(r0=[m1 + b]),  # hidden by b = R_12, unknown to role 0
         recv=turn.due(r2=[short]),
@@ -153,41 +158,27 @@ def _role1(turn: Turn, x1: Array, meta: Meta, shift: int) -> Steps[Share]:
     received = yield Round(recv=turn.due(r0=[short, full]))
     m0_a, theirs = turn.came(received, 0)
     w1 = m1 - (c1 - b * m0_a)
-    s12 = turn.pad(2, "truncate", OUT, ring, meta.shape)
-    mine = ring.sub(_unwrap(ring, x1, w1, shift), s12)
+    r12 = turn.pad(2, "truncate", OUT, meta.shape, ring.dtype)
+    mine, s12 = shift_down(x1, w1, shift, 0, r12)  # t1 - s12 where s12 = R_12
     yield Round(send=turn.to(r0=[mine]))  # hidden by s12 = R_12, unknown to role 0
     return Share(meta, (s12, ring.add(theirs, mine)))
 
 
 def _role2(turn: Turn, hand_over: Array | None, meta: Meta, shift: int) -> Steps[Share]:
     ring, word, shape = meta.ring, short_word(shift), meta.shape
-    a = turn.pad_small(0, A, word, shape)
-    c0 = turn.pad_small(0, C0, word, shape)
-    b = turn.pad_small(1, B, word, shape)
-    c1 = turn.pad_small(1, C1, word, shape)
+    a = turn.block_small(0, A, word, shape)
+    c0 = turn.block_small(0, C0, word, shape)
+    b = turn.block_small(1, B, word, shape)
+    c1 = turn.block_small(1, C1, word, shape)
     send = turn.to(r1=[a * b - c0 - c1])  # hidden by c0 = R_02, unknown to role 1
     if hand_over is not None:
         send |= turn.to(r0=[hand_over])
     yield Round(send=send)
     yield Round()
     yield Round()
-    s02 = turn.pad(0, "truncate", OUT, ring, shape)
-    s12 = turn.pad(1, "truncate", OUT, ring, shape)
+    s02 = turn.block(0, "truncate", OUT, ring, shape)
+    s12 = turn.block(1, "truncate", OUT, ring, shape)
     return Share(meta, (s02, s12))
-
-
-def _plus_constant(ring: Ring, x: Array, c: int) -> Array:
-    return ring.add(x, ring.dtype.type(c % (1 << ring.bits)))
-
-
-def _top_bit(ring: Ring, x: Array, word: np.dtype[Any]) -> Array:
-    return np.asarray(ring.rshift_logical(x, ring.bits - 1)).astype(word)
-
-
-def _unwrap(ring: Ring, x: Array, wrap: Array, shift: int) -> Array:
-    """(x >> shift) - wrap * 2^(k - shift)."""
-    lost = ring.lshift(np.asarray(wrap).astype(ring.dtype), ring.bits - shift)
-    return ring.sub(ring.rshift_logical(x, shift), lost)
 
 
 def truncate_cost(meta: Meta, shift: int, first: int, fused: bool) -> Cost:

@@ -10,6 +10,8 @@ from mpyc_core.protocols.masks import Masks, PairKeys, Purpose
 from mpyc_core.ring import Ring
 from mpyc_core.transport.mesh import Array, Received, Spec
 
+BITS = np.dtype(np.uint64)
+"""Packed bits."""
 Parts = tuple[Array, Array]
 """The two components of one party: (shared with the next party, shared with the previous one)."""
 
@@ -39,29 +41,36 @@ class Turn:
         """Which party plays `role`."""
         return (self.first + role) % 3
 
-    def pad(self, role: int, purpose: Purpose, buffer: int, ring: Ring, shape: Any) -> Array:
+    def block(self, role: int, purpose: Purpose, buffer: int, ring: Ring, shape: Any) -> Array:
         """R: ring elements that only this party and the player of `role` know."""
         return self._masks.ring(self.party(role), purpose, buffer, ring, shape)
 
-    def pad_bits(self, role: int, purpose: Purpose, buffer: int, shape: Any) -> Array:
+    def block_bits(self, role: int, purpose: Purpose, buffer: int, shape: Any) -> Array:
         """The same for packed bits."""
         return self._masks.words(self.party(role), purpose, buffer, shape)
 
-    def pad_small(self, role: int, buffer: int, dtype: np.dtype[Any], shape: Any) -> Array:
+    def block_small(self, role: int, buffer: int, dtype: np.dtype[Any], shape: Any) -> Array:
         """The same for the short words of a truncation."""
         return self._masks.small(self.party(role), "truncate", buffer, dtype, shape)
 
-    def zero(self, buffer: int, ring: Ring, shape: Any, purpose: Purpose = "zero") -> Array:
-        """This party's part of a fresh sharing of zero: F(next) - F(prev) [AFLNO16, section 2]."""
-        return ring.sub(
-            self._masks.ring(self.next, purpose, buffer, ring, shape),
-            self._masks.ring(self.prev, purpose, buffer, ring, shape),
-        )
+    def pad(
+        self, role: int, purpose: Purpose, buffer: int, shape: Any, dtype: np.dtype[Any] = BITS
+    ) -> Array:
+        """A block that is not drawn yet: the kernel that is given it makes its words."""
+        return self._masks.pad(self.party(role), purpose, buffer, shape, dtype)
 
-    def zero_bits(self, buffer: int, shape: Any, purpose: Purpose = "zero") -> Array:
-        """The same for packed bits over XOR."""
-        mine: Array = self._masks.words(self.next, purpose, buffer, shape)
-        return mine ^ self._masks.words(self.prev, purpose, buffer, shape)
+    def zero(
+        self, buffer: int, shape: Any, dtype: np.dtype[Any] = BITS, purpose: Purpose = "zero"
+    ) -> Parts:
+        """Pads F(next), F(prev); their difference is this party's part of a fresh sharing of zero.
+
+        So is their XOR, of packed bits. Whoever knows only one of the two sees a uniform sum
+        [AFLNO16, section 2].
+        """
+        return (
+            self._masks.pad(self.next, purpose, buffer, shape, dtype),
+            self._masks.pad(self.prev, purpose, buffer, shape, dtype),
+        )
 
     # A message is written by roles; these turn it into one by parties.
     def to(self, **by_role: list[Array]) -> dict[int, list[Array]]:

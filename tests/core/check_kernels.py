@@ -1,21 +1,14 @@
-"""Every kernel against Python's integers, as functions and as a program.
-
-The program runs all of it on small sizes, for the rings of the sizes it is given: it is started in
-processes of their own, without compilation and as if on a processor without AVX-512.
-"""
+"""Products, convolutions and bit planes against Python's integers."""
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mpyc_core.bits import from_planes, to_planes
-from mpyc_core.kernels.replicated import and_terms, replicated_terms
 from mpyc_core.ring import Z64, Ring
-from mpyc_core.ring import ring as ring_of
 
 Array = npt.NDArray[Any]
 
@@ -116,59 +109,35 @@ def window(x: Array, w: Array, i: int, j: int, stride: tuple[int, int]) -> Array
     return x[:, :, top : top + w.shape[2], left : left + w.shape[3]]
 
 
-def check_replicated_terms(ring: Ring, *shape: int) -> None:
-    """Local terms of a product, into a fresh array and into an operand's."""
-    rng = np.random.default_rng([ring.bits, *shape])
-    operands = [words(rng, ring, *shape) for _ in range(6)]
-    xn, xp, yn, yp, zn, zp = map(exact, operands)
-    expected = xn * yn + xn * yp + xp * yn + zn - zp
-    out = np.empty(shape, ring.dtype)
-    replicated_terms(*operands, out)
-    agree(out, expected, ring)
-    out[...] = operands[2]
-    replicated_terms(*operands[:2], out, *operands[3:], out)
-    agree(out, expected, ring)
-
-
-def check_and_terms(*shape: int) -> None:
-    """Local terms of an AND of packed bits."""
-    rng = np.random.default_rng(shape)
-    operands = [words(rng, Z64, *shape) for _ in range(6)]
-    xn, xp, yn, yp, zn, zp = map(exact, operands)
-    out = np.empty(shape, np.uint64)
-    and_terms(*operands, out)
-    agree(out, (xn & yn) ^ (xn & yp) ^ (xp & yn) ^ zn ^ zp, Z64)
-
-
 def check_planes(ring: Ring, n: int, nbits: int) -> None:
     """Bit i of element j is bit j % 64 of word j // 64 of plane i, and back."""
     x = words(np.random.default_rng([n, nbits]), ring, n)
     planes = to_planes(x, nbits)
     assert planes.shape == (nbits, (n + 63) // 64)
     assert planes.dtype == np.uint64
-    expected = np.zeros(planes.shape, object)
-    for j, v in enumerate(exact(x)):
-        for i in range(nbits):
-            expected[i, j // 64] |= (v >> i & 1) << j % 64
-    agree(planes, expected, Z64)
+    agree(planes, slices(exact(x), nbits), Z64)
+    for plus in (1, -1):
+        agree(to_planes(x, nbits, plus), slices(exact(x) + plus, nbits), Z64)
     planes.setflags(write=False)
     agree(from_planes(planes, n, ring.dtype), exact(x) % (1 << nbits), ring)
 
 
-def main(*rings: Ring) -> None:
-    """All kernels on small sizes."""
+def slices(x: Array, nbits: int) -> Array:
+    """The bit planes of Python's integers."""
+    planes = np.zeros((nbits, (x.size + 63) // 64), object)
+    for j, v in enumerate(x):
+        for i in range(nbits):
+            planes[i, j // 64] |= (v >> i & 1) << j % 64
+    return planes
+
+
+def check_all(*rings: Ring) -> None:
+    """Everything on small sizes."""
     for ring in rings:
         for m, k, n in SMALL:
             check_matmul(ring, (m, k), (k, n))
         check_matmul(ring, (3, 2, 5), (3, 5, 2))
         for case in CONVOLUTIONS:
             check_conv2d(ring, *case)
-        for size in (0, 1, 7, 33):
-            check_replicated_terms(ring, size)
         check_planes(ring, 65, ring.bits)
         check_planes(ring, 530, 3)
-    check_and_terms(17)
-
-
-if __name__ == "__main__":
-    main(*(ring_of(int(bits)) for bits in sys.argv[1:]))

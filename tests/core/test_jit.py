@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from mpyc_core import jit
-from mpyc_core.kernels.terms import and_words
+from mpyc_core.kernels.terms import multiply
 
 PACKAGE = Path(jit.__file__).parent
 
@@ -122,7 +122,7 @@ def test_a_folder_that_others_can_write_to_is_not_trusted(no_cache_home: Path) -
 
 def test_numbas_own_setting_is_left_alone() -> None:
     before = numba.config.CACHE_DIR
-    copy = jit.Kernel(and_words.py_func, tuple(and_words.signatures.values()))
+    copy = jit.Kernel(multiply.py_func, tuple(multiply.signatures.values()))
     copy.compile()
     assert copy._run.stats.cache_path.startswith(str(jit.cache_dir()))
     assert before == numba.config.CACHE_DIR
@@ -130,16 +130,16 @@ def test_numbas_own_setting_is_left_alone() -> None:
 
 def test_other_types_are_refused_not_compiled() -> None:
     words = np.zeros(8, np.uint64)
-    and_words(*[words] * 7)
+    multiply(*[words] * 4, 1, 0, 8, words)
     with pytest.raises(TypeError, match="no signature for float64"):
-        and_words(*[np.zeros(8)] * 7)
+        multiply(*[np.zeros(8)] * 4, 1, 0, 8, words)
     with pytest.raises(TypeError):
-        and_words(words[::2], *[words] * 6)
+        multiply(words[::2], *[words] * 3, 1, 0, 4, words)
     fixed = words.copy()
     fixed.setflags(write=False)
-    and_words(*[fixed] * 6, words)
+    multiply(*[fixed] * 4, 1, 0, 8, words)
     with pytest.raises(TypeError):
-        and_words(*[words] * 6, fixed)
+        multiply(*[words] * 4, 1, 0, 8, fixed)
 
 
 def test_signatures_are_parsed_strictly() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,15 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpyc_core import parallel
-from mpyc_core.errors import RingMismatch, ShapeMismatch
-from mpyc_core.kernels.replicated import and_terms, replicated_terms
 from mpyc_core.ring import Z32, Z64, Ring
 
 from . import check_kernels as check
 
+ROOT = Path(__file__).parents[2]
 RINGS = pytest.mark.parametrize("ring", [Z32, Z64], ids=lambda ring: ring.name)
-WITHOUT_AVX512 = (
-    "+64bit,+adx,+aes,+avx,+avx2,+bmi,+bmi2,+cmov,+cx16,+f16c,+fma,+lzcnt,+mmx,+movbe,+pclmul,"
+PLAIN = (
+    "+64bit,+adx,-aes,+avx,+avx2,+bmi,+bmi2,+cmov,+cx16,+f16c,+fma,+lzcnt,+mmx,+movbe,+pclmul,"
     "+popcnt,+sse,+sse2,+sse3,+sse4.1,+sse4.2,+ssse3,+xsave,"
     "-avx512f,-avx512bw,-avx512cd,-avx512dq,-avx512vl,-avx512vnni"
 )
@@ -119,37 +119,6 @@ def test_conv2d_takes_one_number_for_both_directions() -> None:
 
 
 @RINGS
-@pytest.mark.parametrize("shape", [(0,), (1,), (7,), (63,), (64,), (65,), (3, 43)])
-def test_replicated_terms(ring: Ring, shape: tuple[int, ...]) -> None:
-    check.check_replicated_terms(ring, *shape)
-
-
-@pytest.mark.parametrize("shape", [(0,), (1,), (7,), (8,), (5, 13)])
-def test_and_terms(shape: tuple[int, ...]) -> None:
-    check.check_and_terms(*shape)
-
-
-def test_terms_of_many_words() -> None:
-    rng = np.random.default_rng(5)
-    xn, xp, yn, yp, zn, zp = (check.words(rng, Z64, 300_007) for _ in range(6))
-    out = np.empty_like(xn)
-    replicated_terms(xn, xp, yn, yp, zn, zp, out)
-    assert np.array_equal(out, xn * yn + xn * yp + xp * yn + zn - zp)
-    and_terms(xn, xp, yn, yp, zn, zp, out)
-    assert np.array_equal(out, xn & yn ^ xn & yp ^ xp & yn ^ zn ^ zp)
-
-
-def test_terms_refuse_operands_that_do_not_fit() -> None:
-    x, out = np.zeros(4, np.uint64), np.zeros(5, np.uint64)
-    with pytest.raises(ShapeMismatch, match=r"\(5,\), got \(4,\)"):
-        replicated_terms(out, out, out, x, out, out, out)
-    with pytest.raises(RingMismatch, match="uint64, got uint32"):
-        and_terms(out, out, out.astype(np.uint32), out, out, out, out)
-    with pytest.raises(ShapeMismatch, match="contiguous"):
-        and_terms(x[::2], x[::2], x[::2], x[::2], x[::2], x[::2], x[::2])
-
-
-@RINGS
 @pytest.mark.parametrize("n", [0, 1, 7, 63, 64, 65, 129, 512, 1030])
 def test_bit_planes(ring: Ring, n: int) -> None:
     check.check_planes(ring, n, ring.bits)
@@ -161,16 +130,21 @@ def test_bit_planes(ring: Ring, n: int) -> None:
     [
         pytest.param({"NUMBA_DISABLE_JIT": "1"}, ["32", "64"], id="not compiled"),
         pytest.param(
-            {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": WITHOUT_AVX512},
+            {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": PLAIN},
             ["64"],
-            id="without AVX-512",
+            id="without AVX-512 and AES",
             marks=pytest.mark.timeout(300),
         ),
     ],
 )
 def test_kernels_in_another_environment(environment: dict[str, str], rings: list[str]) -> None:
-    command = [sys.executable, check.__file__, *rings]
+    command = [sys.executable, "-m", "tests.core.check_all", *rings]
     done = subprocess.run(
-        command, env=os.environ | environment, capture_output=True, text=True, check=False
+        command,
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
