@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mpyc_core.errors import ConfigError, MpcError, SessionClosed
+from mpyc_core.memory import keep_freed_memory
 
 from .program import load
 
@@ -39,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Be a party until the program or the session has ended."""
+    keep_freed_memory()
     if options.child:
         return child(options.child)
     if not (options.name and options.config):
