@@ -77,6 +77,7 @@ ROWS = (
     Row("power", "fixed", params={"exponent": 3}),
     Row("lt", "fixed fixed"),
     Row("lt", "fixed fixed", params={"bits": 24}),
+    Row("lt_number", "fixed fixed"),
     Row("eq", "fixed fixed"),
     Row("sign", "fixed"),
     Row("to_number", "bit"),

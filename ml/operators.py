@@ -194,7 +194,7 @@ class Operators(Handle):
         x, y = self._terms(other)
         return x._one(op, x, y, **({} if bits is None else {"bits": bits}))
 
-    def lt(self, other: Any, bits: int | None = None) -> Self:
+    def lt(self, other: Any, bits: int | None = None, *, number: bool = False) -> Self:
         """self < other, as bits.
 
         Parameters
@@ -202,8 +202,9 @@ class Operators(Handle):
         other : a secret tensor, or a public number or array; shapes broadcast.
         bits : a promise that the difference lies in [-2^(bits-1), 2^(bits-1)) in units of the last
             place; costs bits/k of the bytes. By default |self - other| < 2^(k-1) is enough.
+        number : give the integers 0 and 1 instead of bits, in a round less than .to_number() after.
         """
-        return self._compare("lt", other, bits)
+        return self._compare("lt_number" if number else "lt", other, bits)
 
     def le(self, other: Any, bits: int | None = None) -> Self:
         """self <= other, as bits; see `lt` for `bits`."""

@@ -111,3 +111,9 @@ class CostModel(Plain):
             return (yield from super().relu(x, bits))
         yield from self._charge("relu", meta=x.meta, bits=bits)
         return (yield from self._clear.relu(x, bits))
+
+    def msb_number(self, x: Share, bits: int) -> Steps[Share]:
+        if type(self._target).msb_number is Protocol.msb_number:
+            return (yield from super().msb_number(x, bits))
+        yield from self._charge("msb_number", meta=x.meta, bits=bits)
+        return (yield from self._clear.msb_number(x, bits))

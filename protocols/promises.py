@@ -18,7 +18,7 @@ from .bilinear import BILINEAR
 from .registry import get_op
 from .value import Public, Value
 
-PAIRS = ("lt", "le", "gt", "ge", "maximum", "minimum", "sub")
+PAIRS = ("lt", "lt_number", "le", "gt", "ge", "maximum", "minimum", "sub")
 SINGLE = ("negative", "relu", "abs", "sign", "neg")
 EXACT = 53
 """Bits that a float64 holds exactly; beyond, a value just inside a limit rounds to the limit."""

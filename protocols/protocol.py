@@ -152,6 +152,12 @@ class Protocol(ABC):
         y = yield from self.select(keep, x)
         return y, keep
 
+    def msb_number(self, x: Share, bits: int) -> Steps[Share]:
+        """The sign of x as the number 0 or 1."""
+        negative = yield from self.msb(x, bits)
+        meta = x.meta.with_(kind="int", f=0)
+        return (yield from self.compose(negative, np.ones(1, x.meta.ring.dtype), meta))
+
     # -- local operations -------------------------------------------------------------------
     def linear(self, fn: Callable[..., Array], meta: Meta, *values: Value) -> Any:
         """Apply a linear function to the components; public operands are embedded first.

@@ -131,9 +131,8 @@ def drop_bits(p: Protocol, z: Value, shift: int, rounding: Rounding) -> Steps[An
         return t
     # t is floor or floor + 1, so z - t * 2^shift lies in [-2^shift, 2^shift)
     rest = p.sub(z, p.scale(t, 1 << shift))
-    above = yield from p.msb(rest, shift + 1)
-    one = yield from p.compose(above, np.ones(1, z.meta.ring.dtype), t.meta)
-    return p.sub(t, one)
+    above = yield from p.msb_number(rest, shift + 1)
+    return p.sub(t, above)
 
 
 def _mul_infer(x: Meta, y: Meta, *, rounding: Rounding = "stochastic") -> Meta:

@@ -88,6 +88,25 @@ def lt(p: Protocol, x: Value, y: Value, *, bits: int | None = None) -> Steps[Sha
     return (yield from negative(p, difference(p, x, y), bits=bits))
 
 
+def _lt_number_infer(x: Meta, y: Meta, *, bits: int | None = None) -> Meta:
+    return _compare_infer(x, y, bits=bits).with_(kind="int")
+
+
+@operation(
+    "lt_number",
+    infer=_lt_number_infer,
+    oracle=lambda x, y, bits=None: (x < y).astype(np.int64),
+    cases=[
+        Case((EDGES, EDGES[::-1].copy())),
+        Case((FLOATS, FLOATS[3]), {"bits": 26}, public=(1,)),
+    ],
+)
+def lt_number(p: Protocol, x: Value, y: Value, *, bits: int | None = None) -> Steps[Share]:
+    """x < y as the integers 0 and 1: a round less than `lt` and then `to_number`."""
+    d = difference(p, x, y)
+    return (yield from p.msb_number(d, width(d.meta, bits)))
+
+
 @operation(
     "ge",
     infer=_compare_infer,

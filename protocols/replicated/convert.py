@@ -92,6 +92,48 @@ def compose_cost(meta: Meta, planes: int, first: int) -> Cost:
     return Cost.by_role(2, (planes * full, full, full), first)
 
 
+def msb_number(turn: Turn, x: Share, bits: int) -> Steps[Share]:
+    """[x < 0] as the number 0 or 1, for x in [-2^(bits-1), 2^(bits-1)).
+
+    Protocol    as in `relu`, the last level of the tree gives u to role 0 and v to roles 1 and 2;
+                role 0's u - R_01 goes in the same round
+    Cost        2 + ceil(log2 bits) rounds; 76.8 bytes at 64 bits, 49.1 at 32
+    Security    z1 ^ r01 is hidden from role 2 by R_01, z2 ^ r02 from role 1 by R_02
+    Error       exact inside the range
+    """
+    terms = yield from sign_terms(turn, x, bits)
+    meta, ring = x.meta.with_(kind="int", f=0), x.meta.ring
+    packed, numbers = (1, words(meta.size)), (1, meta.size)
+    if turn.role == 0:
+        r01 = turn.block_bits(1, "bits", SWAP, packed)
+        r02 = turn.block_bits(2, "bits", SWAP, packed)
+        u2 = minus_mask(terms ^ r01 ^ r02, turn.block(1, "convert", U1, ring, numbers))
+        yield Round(send=turn.to(r2=[u2]))  # u - R_01: hidden by R_01, unknown to role 2
+        yield Round()
+        return _role0_result(turn, meta)
+    mine = terms ^ turn.block_bits(0, "bits", SWAP, packed)
+    due = [Spec(np.dtype(np.uint64), packed)]
+    if turn.role == 1:
+        received = yield Round(send=turn.to(r2=[mine]), recv=turn.due(r2=due))
+        own = mine ^ turn.came(received, 2)[0]
+        u = turn.block(0, "convert", U1, ring, numbers)
+    else:
+        number = Spec(ring.dtype, numbers)
+        received = yield Round(send=turn.to(r1=[mine]), recv=turn.due(r1=due, r0=[number]))
+        own = mine ^ turn.came(received, 1)[0]
+        u = turn.came(received, 0)[0]
+    t = weigh_bits(turn.role, own, u, np.ones(1, ring.dtype)).reshape(meta.shape)
+    y = turn.block(0, "convert", OUT, ring, meta.shape)
+    return (yield from _swap(turn, ring.sub(t, y), y, meta))
+
+
+def msb_number_cost(meta: Meta, bits: int, first: int) -> Cost:
+    """The tree; an element from role 0 and a plane from the others; an element from these."""
+    full, plane = meta.size * meta.ring.bytes, plane_bytes(1, meta.size)
+    last = Cost.by_role(1, (full, plane, plane), first)
+    return tree_cost(meta, bits, first) >> last >> Cost.by_role(1, (0, full, full), first)
+
+
 def offer(turn: Turn, u: Array, x: Share) -> list[Array]:
     """Role 0's message to role 2 for b * x: al2 and u2, hidden by two blocks of R_01."""
     shape, dtype = x.meta.shape, x.meta.ring.dtype

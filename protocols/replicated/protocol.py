@@ -117,6 +117,9 @@ class Replicated(Protocol):
     def relu(self, x: Share, bits: int) -> Steps[tuple[Share, Share]]:
         return (yield from convert.relu(self._turn(), x, bits))
 
+    def msb_number(self, x: Share, bits: int) -> Steps[Share]:
+        return (yield from convert.msb_number(self._turn(), x, bits))
+
     def cost(self, primitive: str, op: int, **facts: Any) -> Cost:
         first, meta = op % 3, facts["meta"]
         match primitive:
@@ -136,6 +139,8 @@ class Replicated(Protocol):
                 return carry.msb_cost(meta, facts["bits"], first)
             case "relu":
                 return convert.relu_cost(meta, facts["bits"], first)
+            case "msb_number":
+                return convert.msb_number_cost(meta, facts["bits"], first)
             case "is_zero":
                 return adder.is_zero_cost(meta, facts["bits"], first)
             case "decompose":

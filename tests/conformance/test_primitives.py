@@ -151,6 +151,16 @@ def test_msb(parties: Parties, ring: Ring) -> None:
 
 
 @RINGS
+def test_msb_as_a_number(parties: Parties, ring: Ring) -> None:
+    for bits in widths(ring):
+        numbers, x, meta = within(ring, bits)
+        shares = parties.deal(x, meta)
+        for _ in turns(parties):
+            sign = parties.run(lambda p, s=shares, b=bits: p.msb_number(s[p.me], b))
+            assert parties.collect(sign).tolist() == [int(v < 0) for v in numbers], bits
+
+
+@RINGS
 def test_relu(parties: Parties, ring: Ring) -> None:
     for bits in widths(ring):
         numbers, x, meta = within(ring, bits)

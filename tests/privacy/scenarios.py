@@ -99,6 +99,8 @@ SCENARIOS = [
     Scenario("truncate-local", both(numbers(0, -1)), lambda p, x: p.truncate_local(x, 16)),
     Scenario("msb", both(numbers(*WIDE)), lambda p, x: p.msb(x, 64), wide=True),
     Scenario("msb-bounded", both(numbers(*BOUNDED)), lambda p, x: p.msb(x, 13)),
+    Scenario("msb_number", both(numbers(*WIDE)), lambda p, x: p.msb_number(x, 64), wide=True),
+    Scenario("msb_number-bounded", both(numbers(*BOUNDED)), lambda p, x: p.msb_number(x, 13)),
     Scenario("relu", both(numbers(*WIDE)), lambda p, x: p.relu(x, 64), wide=True),
     Scenario("relu-bounded", both(numbers(*BOUNDED)), lambda p, x: p.relu(x, 13)),
     Scenario("is_zero", both(numbers(*WIDE)), lambda p, x: p.is_zero(x, 64), wide=True),
