@@ -164,11 +164,11 @@ def _machine() -> list[bytes]:
 
 def _features() -> str:
     """LLVM's list of features, such as "+avx2,-avx512f", of the processor or as Numba was told."""
-    import llvmlite.binding as llvm
     import numba
+    from numba.core.codegen import get_host_cpu_features
 
     told = numba.config.CPU_FEATURES
-    return str(llvm.get_host_cpu_features().flatten() if told is None else told)
+    return str(get_host_cpu_features() if told is None else told)
 
 
 def _user_cache() -> Path:

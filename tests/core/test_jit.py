@@ -158,6 +158,9 @@ def test_all_kernels_are_found_and_compile() -> None:
 def test_features_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(numba.config, "CPU_FEATURES", "+sse2,+avx2,-avx512f,+avx512dq")
     assert jit.cpu_features() == ["avx2", "avx512dq"]
+    monkeypatch.setattr(numba.config, "CPU_FEATURES", None)
+    monkeypatch.setattr(numba.config, "ENABLE_AVX", 0)
+    assert not {"avx2", "avx512f", "avx512dq"} & set(jit.cpu_features())
 
 
 def test_only_one_file_decorates() -> None:
