@@ -1,1 +1,1 @@
-"""Benchmarks: `python -m bench kernels|protocols|ml`, from the root of the repository."""
+"""Benchmarks: `python -m bench kernels|protocols|ml|scaling`, at the root of the repository."""

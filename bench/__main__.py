@@ -1,4 +1,4 @@
-"""`python -m bench kernels|protocols|ml`: measure, print a table, write files."""
+"""`python -m bench kernels|protocols|ml|scaling`: measure, print a table, write files."""
 
 from __future__ import annotations
 
@@ -6,25 +6,35 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import report
+from . import peers, report
+
+DEFAULT = ["kernels", "protocols", "ml"]
+COMPARED = ["protocols", "ml"]
 
 
 def main() -> int:
-    """Run the chosen benches."""
+    """Run the chosen benches; all but scaling unless any is named."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=main.__doc__)
-    parser.add_argument("what", nargs="*", choices=["kernels", "protocols", "ml", []], default=[])
+    choices = [*DEFAULT, "scaling", []]
+    parser.add_argument("what", nargs="*", choices=choices, default=[])
     parser.add_argument("--protocol", default="replicated")
     parser.add_argument("--repeat", type=int, default=5, help="timed runs of a row")
     parser.add_argument("--only", default="", help="rows whose name contains this text")
+    parser.add_argument("--vs", choices=peers.PROGRAMS, help="run the same tasks in other software")
+    parser.add_argument("--peer-python", default=sys.executable, help="interpreter that has it")
     parser.add_argument("--json", type=Path, help="write all rows to a file")
     parser.add_argument("--csv", type=Path)
     parser.add_argument("--latex", type=Path)
     options = parser.parse_args()
+    if options.vs and not set(options.what or DEFAULT) & set(COMPARED):
+        parser.error(f"--vs compares {' and '.join(COMPARED)}; name one of them")
     everything: list[report.Row] = []
-    for what in options.what or ["kernels", "protocols", "ml"]:
+    for what in options.what or DEFAULT:
         title, rows = _measure(what, options)
         report.show(title, rows)
         everything += rows
+        if options.vs and what in COMPARED:
+            everything += _compare(rows, options)
     for path, write in (
         (options.json, report.write_json),
         (options.csv, report.write_csv),
@@ -40,14 +50,33 @@ def _measure(what: str, options: argparse.Namespace) -> tuple[str, list[report.R
         from . import kernels
 
         return kernels.title(), kernels.rows()
+    chosen = options.protocol, options.repeat, options.only
+    among = f"{options.protocol}, parties as processes over loopback TCP"
     if what == "protocols":
         from . import protocols
 
-        found = protocols.rows(options.protocol, options.repeat, options.only)
-        return f"{options.protocol}, parties as processes over loopback TCP", found
+        return among, protocols.rows(*chosen)
+    if what == "scaling":
+        from . import scaling
+
+        return f"scaling, {among}", scaling.rows(*chosen)
     from . import ml
 
-    return "models", ml.rows(options.protocol, options.repeat, options.only)
+    return f"models, {among}", ml.rows(*chosen)
+
+
+def _compare(ours: list[report.Row], options: argparse.Namespace) -> list[report.Row]:
+    """The same tasks in other software, with as many threads as a party has."""
+    from mpyc_core.parallel import cores
+
+    names = [row.name for row in ours if row.unit == "ms"]
+    threads = max(1, cores() // 3)
+    found = peers.measure(options.vs, names, options.repeat, threads, options.peer_python)
+    report.show_versus(options.vs, found["note"], ours, found["seconds"])
+    return [
+        report.Row(f"{options.vs}: {name}", 1e3 * seconds, "ms", runs=options.repeat)
+        for name, seconds in found["seconds"].items()
+    ]
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +9,9 @@ import numpy as np
 
 import mpyc_core as mpc
 
+from . import limits
 from .report import Row
+from .timing import at_party, party_rows
 
 MILLION = 10**6
 
@@ -46,46 +46,13 @@ def tasks(party: Any) -> dict[str, Callable[[], Any]]:
 
 
 def program(party: Any, repeat: int = 5, only: str = "") -> dict[str, Any]:
-    """Run every task at one party: a warm-up and `repeat` timed runs each."""
-    found: dict[str, Any] = {}
-    for name, task in tasks(party).items():
-        if only not in name:
-            continue
-        task()
-        before = party.cost()
-        times = []
-        for _ in range(repeat):
-            party.share(np.zeros(1) if party.me == 0 else None)  # all start together
-            start = time.perf_counter()
-            task()
-            times.append(time.perf_counter() - start)
-        after = party.cost()
-        sync = party.cost()  # the barrier's own traffic is taken off below
-        party.share(np.zeros(1) if party.me == 0 else None)
-        barrier = party.cost()
-        found[name] = {
-            "seconds": statistics.median(times),
-            "rounds": (after["rounds"] - before["rounds"]) // repeat
-            - (barrier["rounds"] - sync["rounds"]),
-            "bytes": (after["bytes"] - before["bytes"]) // repeat
-            - (barrier["bytes"] - sync["bytes"]),
-        }
-    return found
+    """Run every task at one party."""
+    return at_party(party, tasks(party), repeat, only)
 
 
 def rows(protocol: str = "replicated", repeat: int = 5, only: str = "") -> list[Row]:
-    """Every protocol row; the slowest party's time counts."""
+    """The machine's limits, then every protocol row beside what the wire needs for its bytes."""
+    wire, copy = limits.wire(), limits.copy()
     args = {"repeat": repeat, "only": only}
     results = mpc.run("bench.protocols:program", 3, protocol=protocol, args=args)
-    first = next(iter(results.values()))
-    return [
-        Row(
-            name,
-            1e3 * max(r[name]["seconds"] for r in results.values()),
-            "ms",
-            rounds=first[name]["rounds"],
-            sent=tuple(r[name]["bytes"] for r in results.values()),
-            runs=repeat,
-        )
-        for name in first
-    ]
+    return [*limits.rows(wire, copy), *party_rows(results, repeat, wire)]

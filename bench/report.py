@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,23 @@ def show(title: str, rows: Sequence[Row]) -> None:
             sent,
             str(row.runs),
         )
+    _print(table)
+
+
+def show_versus(peer: str, note: str, ours: Sequence[Row], theirs: Mapping[str, float]) -> None:
+    """Print our rows beside the seconds of a peer; more than 1 in the last column: it is slower."""
+    table = Table(title=note)
+    for column in ("", "ours", peer, f"{peer} / ours"):
+        table.add_column(column, justify="left" if not column else "right", no_wrap=True)
+    for row in ours:
+        if row.name in theirs:
+            other = 1e3 * theirs[row.name]
+            cells = (f"{row.figure:.4g} ms", f"{other:.4g} ms", f"{other / row.figure:.3g}")
+            table.add_row(row.name, *cells)
+    _print(table)
+
+
+def _print(table: Table) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=140)

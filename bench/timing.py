@@ -1,11 +1,19 @@
-"""Timing that says how often it ran: medians of repeated calls, after one to warm up."""
+"""Measuring: medians of repeated calls after one to warm up, in one process and at parties."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+from .report import Row
+
+DOMINANT = 10**6
+"""Bytes from which on an operation's time is compared with what the wire needs for them."""
 
 
 def median(work: Callable[[], Any], seconds: float = 0.5, least: int = 3) -> tuple[float, int]:
@@ -17,3 +25,77 @@ def median(work: Callable[[], Any], seconds: float = 0.5, least: int = 3) -> tup
         work()
         times.append(time.perf_counter() - start)
     return statistics.median(times), len(times)
+
+
+def at_party(
+    party: Any, tasks: Mapping[str, Callable[[], Any]], repeat: int = 5, only: str = ""
+) -> dict[str, dict[str, float]]:
+    """Seconds (a median), rounds and bytes of every task, at one party of several.
+
+    Parameters
+    ----------
+    tasks : calls that all parties make in the same order.
+    repeat : timed runs of a task; all parties start each of them together.
+    only : tasks whose name contains this text.
+    """
+    found = {}
+    for name, task in tasks.items():
+        if only not in name:
+            continue
+        task()
+        times = []
+        for _ in range(repeat):
+            _meet(party)
+            before, start = party.cost(), time.perf_counter()
+            task()
+            times.append(time.perf_counter() - start)
+            after = party.cost()
+        found[name] = {
+            "seconds": statistics.median(times),
+            "rounds": after["rounds"] - before["rounds"],
+            "bytes": after["bytes"] - before["bytes"],
+        }
+    return found
+
+
+def _meet(party: Any) -> None:
+    """Wait until every party is here: what comes back has passed through all of them."""
+    party.share(np.zeros(1) if party.me == 0 else None).reveal()
+
+
+def party_rows(
+    results: Mapping[str, Mapping[str, Mapping[str, float]]], repeat: int, wire: float | None = None
+) -> list[Row]:
+    """Rows of what `at_party` found at all parties; the slowest party's time counts.
+
+    Parameters
+    ----------
+    results : what each party found.
+    repeat : timed runs behind a figure.
+    wire : bytes a second of the network; the limit of a task is then the time that it needs for
+        what the busiest party sends, where that is at least `DOMINANT` bytes.
+    """
+    found = []
+    for name, facts in next(iter(results.values())).items():
+        sent = tuple(int(r[name]["bytes"]) for r in results.values())
+        bound = wire is not None and max(sent) >= DOMINANT
+        found.append(
+            Row(
+                name,
+                1e3 * max(r[name]["seconds"] for r in results.values()),
+                "ms",
+                limit=1e3 * max(sent) / wire if wire is not None and bound else None,
+                limit_is="wire" if bound else "",
+                rounds=int(facts["rounds"]),
+                sent=sent,
+                runs=repeat,
+            )
+        )
+    return found
+
+
+def peak_memory() -> int:
+    """Most bytes of memory that this process has held at once (Linux)."""
+    status = Path("/proc/self/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return 1024 * int(line.split()[1])
