@@ -152,4 +152,6 @@ def run(
     """
     from mpyc_core.cli.local import run_program
 
-    return run_program(program, parties, protocol, ring, f, dict(args or {}), threads)
+    return run_program(
+        program, parties, protocol=protocol, ring=ring, f=f, args=args, threads=threads
+    )

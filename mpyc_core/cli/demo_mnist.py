@@ -44,17 +44,14 @@ def show(data: Path, protocol: str, images: int, steps: int | None) -> int:
         weights = Path(temporary) / "weights.npz"
         mnist.save_weights(model, weights)
         args = {"data": folder, "weights": str(weights), "count": images}
-        inference = run_program(f"{PLACE}:infer", mnist.PARTIES, protocol, 64, None, args, None)
+        inference = run_program(f"{PLACE}:infer", mnist.PARTIES, protocol=protocol, args=args)
     args = {"data": folder, "steps": steps}
     with training_bar("encrypted training, nothing is opened") as bar:
         training = run_program(
             f"{PLACE}:learn",
             mnist.PARTIES,
-            protocol,
-            64,
-            None,
-            args,
-            None,
+            protocol=protocol,
+            args=args,
             on_report=lambda name, facts: bar(**facts),
         )
     twin = mnist.plaintext(data, epochs=1, steps=steps, rate=mnist.RATE)

@@ -27,11 +27,8 @@ def show(protocol: str, model: str, epochs: int) -> int:
         results = run_program(
             PROGRAM,
             tumour.HOSPITALS,
-            protocol,
-            64,
-            None,
-            args,
-            None,
+            protocol=protocol,
+            args=args,
             on_report=lambda name, facts: bar(**facts),
         )
     first = results[tumour.HOSPITALS[0]]

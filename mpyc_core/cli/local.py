@@ -101,15 +101,16 @@ def _first_cause(errors: Sequence[MpcError]) -> MpcError:
 def run_program(
     program: Program | str,
     parties: int | Sequence[str],
-    protocol: str,
-    ring: int,
-    f: int | None,
-    args: Mapping[str, Any],
-    threads: int | None,
+    *,
+    protocol: str = "replicated",
+    ring: int = 64,
+    f: int | None = None,
+    args: Mapping[str, Any] | None = None,
+    threads: int | None = None,
     on_report: OnReport | None = None,
 ) -> dict[str, Any]:
     """See `mpyc_core.run`; `on_report` gets what parties `tell` on the way."""
-    names = party_names(parties)
+    names, args = party_names(parties), dict(args or {})
     get_protocol(protocol, len(names))
     place = program if isinstance(program, str) else place_of(program)
     if place is None:
@@ -123,7 +124,7 @@ def run_program(
     config = {
         "mode": "run",
         "program": place,
-        "args": freeze(dict(args), "args"),
+        "args": freeze(args, "args"),
         "protocol": protocol,
         "ring": ring,
         "f": f,

@@ -31,11 +31,11 @@ def main(options: argparse.Namespace) -> int:
     results = run_program(
         program,
         int(names) if names.isdigit() else names.split(","),
-        options.protocol,
-        options.ring,
-        options.f,
-        arguments(options.arg),
-        options.threads,
+        protocol=options.protocol,
+        ring=options.ring,
+        f=options.f,
+        args=arguments(options.arg),
+        threads=options.threads,
     )
     table = Table("party", "returned")
     for name, result in results.items():
