@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from mpyc_core import parallel
@@ -14,11 +16,12 @@ from .report import Row
 from .timing import median
 
 SHAPES = ((1000, 1000, 1000), (128, 784, 128), (64, 800, 500), (1, 784, 128))
-CONVOLUTIONS = (
+Convolution = tuple[str, tuple[int, ...], tuple[int, ...]]
+CONVOLUTIONS: tuple[Convolution, ...] = (
     ("conv1", (64, 1, 28, 28), (20, 1, 5, 5)),
     ("conv2", (64, 20, 12, 12), (50, 20, 5, 5)),
 )
-MILLION = 10**6
+POWER = 6
 
 
 def _elements(ring: Ring, shape: tuple[int, ...], buffer: int) -> np.ndarray:  # type: ignore[type-arg]
@@ -30,11 +33,11 @@ def rows() -> list[Row]:
     return [*products(), *convolutions(), *bits(), *streams(), *elementwise()]
 
 
-def products() -> list[Row]:
+def products(shapes: Sequence[tuple[int, int, int]] = SHAPES) -> list[Row]:
     """Ring matrix products beside BLAS on floats of the same width."""
     found = []
     for ring, real in ((Z64, np.float64), (Z32, np.float32)):
-        for m, k, n in SHAPES:
+        for m, k, n in shapes:
             a, b = _elements(ring, (m, k), 0), _elements(ring, (k, n), 1)
             x, y = a.astype(real), b.astype(real)
             work = m * k * n / 1e9
@@ -46,10 +49,10 @@ def products() -> list[Row]:
     return found
 
 
-def convolutions() -> list[Row]:
+def convolutions(cases: Sequence[Convolution] = CONVOLUTIONS) -> list[Row]:
     """LeNet's convolutions beside BLAS on the windows, laid out beforehand."""
     found = []
-    for name, images, filters in CONVOLUTIONS:
+    for name, images, filters in cases:
         x, w = _elements(Z64, images, 2), _elements(Z64, filters, 3)
         side = images[2] - filters[2] + 1
         pixels, taps = images[0] * side * side, filters[1] * filters[2] * filters[3]
@@ -58,45 +61,52 @@ def convolutions() -> list[Row]:
         ours, runs = median(lambda x=x, w=w: Z64.conv2d(x, w))
         blas, _ = median(lambda windows=windows, matrix=matrix: windows @ matrix)
         found.append(
-            Row(f"LeNet {name}, 64 images", work / ours, "GMAC/s", work / blas, "BLAS", runs=runs)
+            Row(
+                f"LeNet {name}, {images[0]} images",
+                work / ours,
+                "GMAC/s",
+                work / blas,
+                "BLAS",
+                runs=runs,
+            )
         )
     return found
 
 
-def bits() -> list[Row]:
-    """Words to bit planes and back, beside a copy of the same memory."""
-    x = _elements(Z64, (MILLION,), 4)
+def bits(power: int = POWER) -> list[Row]:
+    """10^power words to bit planes and back, beside a copy of the same memory."""
+    x = _elements(Z64, (10**power,), 4)
     planes = to_planes(x, 64)
     copy, _ = median(lambda: x.copy())
     to, runs = median(lambda: to_planes(x, 64))
-    back, _ = median(lambda: from_planes(planes, MILLION))
+    back, _ = median(lambda: from_planes(planes, len(x)))
     size = x.nbytes / 1e9
     return [
-        Row("10^6 words to bit planes", size / to, "GB/s", size / copy, "copy", runs=runs),
-        Row("10^6 words from bit planes", size / back, "GB/s", size / copy, "copy", runs=runs),
+        Row(f"10^{power} words to bit planes", size / to, "GB/s", size / copy, "copy", runs=runs),
+        Row(f"10^{power} words from planes", size / back, "GB/s", size / copy, "copy", runs=runs),
     ]
 
 
-def streams() -> list[Row]:
-    """AES-CTR masks, beside writing the memory."""
-    out = np.empty(MILLION, np.uint64)
+def streams(power: int = POWER) -> list[Row]:
+    """AES-CTR masks of 10^power words, beside writing the memory."""
+    out = np.empty(10**power, np.uint64)
     fill, _ = median(lambda: out.fill(1))
     size, found = out.nbytes / 1e9, []
     by = "kernels" if in_kernels() else "OpenSSL"
     for stream, name in ((Stream(bytes(16)), "OpenSSL"), (KernelStream(bytes(16)), f"party, {by}")):
         aes, runs = median(lambda stream=stream: stream.fill(1, 1, out))
-        name = f"AES-128-CTR stream, 8 MB ({name})"
+        name = f"10^{power} words of AES-128-CTR ({name})"
         found.append(Row(name, size / aes, "GB/s", size / fill, "fill", runs=runs))
     return found
 
 
-def elementwise() -> list[Row]:
-    """Products of elements, bound by memory."""
-    x, y = _elements(Z64, (MILLION,), 5), _elements(Z64, (MILLION,), 6)
+def elementwise(power: int = POWER) -> list[Row]:
+    """Products of 10^power elements, bound by memory."""
+    x, y = _elements(Z64, (10**power,), 5), _elements(Z64, (10**power,), 6)
     copy, _ = median(lambda: x.copy())
     mul, runs = median(lambda: Z64.mul(x, y))
     size = x.nbytes / 1e9
-    name = f"10^6 products in {Z64.name}"
+    name = f"10^{power} products in {Z64.name}"
     return [Row(name, size / mul, "GB/s", size / copy, "copy", runs=runs)]
 
 

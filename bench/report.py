@@ -13,6 +13,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+LATEX = str.maketrans({"^": r"\^{}", "%": r"\%", "_": r"\_", "<": "$<$"})
+"""Characters of names that LaTeX would take as commands, or print as others."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -129,6 +132,6 @@ def write_latex(path: Path, rows: Sequence[Row]) -> None:
     for row in rows:
         sent = f"{max(row.sent) / 1e6:.3g}" if row.sent else ""
         rounds = "" if row.rounds is None else str(row.rounds)
-        name = row.name.replace("^", r"\^{}").replace("%", r"\%").replace("_", r"\_")
+        name = row.name.translate(LATEX)
         lines.append(rf"{name} & {row.figure:.4g} {row.unit} & {rounds} & {sent} \\")
     path.write_text("\n".join([*lines, r"\end{tabular}", ""]))
