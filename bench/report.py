@@ -92,16 +92,24 @@ def show(title: str, rows: Sequence[Row]) -> None:
 
 
 def show_versus(peer: str, note: str, ours: Sequence[Row], theirs: Mapping[str, float]) -> None:
-    """Print our rows beside the seconds of a peer; more than 1 in the last column: it is slower."""
+    """Print our rows beside the seconds of a peer, and by how much we are faster or slower."""
     table = Table(title=note)
-    for column in ("", "ours", peer, f"{peer} / ours"):
+    for column in ("", "ours", peer, "ours is"):
         table.add_column(column, justify="left" if not column else "right", no_wrap=True)
     for row in ours:
         if row.name in theirs:
             other = 1e3 * theirs[row.name]
-            cells = (f"{row.figure:.4g} ms", f"{other:.4g} ms", f"{other / row.figure:.3g}")
-            table.add_row(row.name, *cells)
+            table.add_row(
+                row.name, f"{row.figure:.4g} ms", f"{other:.4g} ms", _faster(row.figure, other)
+            )
     _print(table)
+
+
+def _faster(ours: float, theirs: float) -> str:
+    """How two times compare, in words."""
+    if ours <= theirs:
+        return f"{theirs / ours:.3g} x faster"
+    return f"{ours / theirs:.3g} x slower"
 
 
 def _print(table: Table) -> None:

@@ -87,6 +87,18 @@ def test_lenet_on_shares_computes_what_it_does_in_plaintext(bench: Any) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-2)
 
 
+def test_comparisons_say_who_is_faster(bench: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    report = bench("report")
+    ours = [report.Row("sum", 2.0, "ms"), report.Row("product", 9.0, "ms"), report.Row("x", 1, "s")]
+    report.show_versus("peer", "a note", ours, {"sum": 0.008, "product": 0.003})
+    text = capsys.readouterr().out
+    lines = {
+        name: line for line in text.splitlines() for name in ("sum", "product") if name in line
+    }
+    assert "a note" in text and "x faster" not in lines["product"]
+    assert "4 x faster" in lines["sum"] and "3 x slower" in lines["product"]
+
+
 @pytest.mark.processes
 def test_scaling_rows_count_and_compare(bench: Any) -> None:
     found = bench("scaling").rows(repeat=1, only="product", powers=(3, 6))
