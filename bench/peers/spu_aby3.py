@@ -116,7 +116,7 @@ def main() -> None:
     try:
         from spu import __version__
     except ImportError:
-        frame.missing("SPU", "in a Python 3.11 of its own, pip install spu==0.9.5; --peer-python")
+        frame.missing("SPU", "pip install spu==0.9.5 in another Python 3.11, and --peer-python")
     wanted = frame.wanted()
     seconds = medians(wanted["names"], wanted["repeat"], wanted["threads"])
     bits = f"{FRACTION_BITS} fraction bits (ours: 16)"
