@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import statistics
 import sys
 import time
@@ -29,6 +30,15 @@ def medians(tasks: Tasks, names: list[str], repeat: int) -> dict[str, float]:
             times.append(time.perf_counter() - start)
         found[name] = statistics.median(times)
     return found
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback interface that nobody listens at."""
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [listener.getsockname()[1] for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return ports
 
 
 def report(note: str, seconds: Mapping[str, float]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import socket
 import statistics
 import time
 from collections.abc import Callable
@@ -69,22 +68,13 @@ def compiled(task: Callable[..., Any], inputs: list[Any]) -> tuple[bytes, int]:
     return code.code, len(jax.tree_util.tree_leaves(result))
 
 
-def free_ports() -> list[int]:
-    """Ports that nobody listens at, one for each party."""
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(PARTIES)]
-    ports = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return ports
-
-
 def medians(names: list[str], repeat: int, threads: int) -> dict[str, float]:
     """Seconds of every wanted task at the slowest party."""
     import spu
     from spu import libspu
 
     io = spu.Io(PARTIES, configuration(threads))
-    context, ports = multiprocessing.get_context("spawn"), free_ports()
+    context, ports = multiprocessing.get_context("spawn"), frame.free_ports(PARTIES)
     pipes, processes = [], []
     for me in range(PARTIES):
         mine, theirs = context.Pipe()
