@@ -11,11 +11,12 @@ before the mismatch is noticed cannot be combined.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 
-from mpyc_core.prg import Stream, derive, subkey
+from mpyc_core.prg import Stream, derive, subkeys
 from mpyc_core.ring import Ring
 from mpyc_core.transport.mesh import Array
 
@@ -42,7 +43,7 @@ class PairKeys:
     def __init__(self, seed: bytes, session: bytes, holders: tuple[int, int]) -> None:
         self._seed = seed
         self._context = (session, *holders)
-        self._masters: dict[str, bytes] = {}
+        self._masters: dict[str, Callable[[bytes], bytes]] = {}
         self._program = bytes(16)
         self._streams: dict[str, Stream] = {}
 
@@ -56,8 +57,9 @@ class PairKeys:
         """The stream of one purpose; no two purposes or programs share a key."""
         if purpose not in self._streams:
             if purpose not in self._masters:
-                self._masters[purpose] = derive(self._seed, *self._context, purpose)
-            self._streams[purpose] = stream(subkey(self._masters[purpose], self._program))
+                master = derive(self._seed, *self._context, purpose)
+                self._masters[purpose] = subkeys(master)
+            self._streams[purpose] = stream(self._masters[purpose](self._program))
         return self._streams[purpose]
 
     def __repr__(self) -> str:

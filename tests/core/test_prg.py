@@ -12,7 +12,7 @@ import pytest
 
 from mpyc_core import entropy
 from mpyc_core.errors import ConfigError
-from mpyc_core.prg import Stream, derive, hkdf
+from mpyc_core.prg import Stream, derive, hkdf, subkeys
 
 VECTORS: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "prg.json").read_text()
@@ -145,6 +145,18 @@ def test_derived_keys_depend_on_every_part_of_the_context() -> None:
     assert len(set(keys)) == len(keys)
     assert derive(SEED, "a", 1, length=5) == derive(SEED, "a", 1, length=40)[:5]
     assert len(derive(SEED, "a")) == 16
+
+
+def test_subkeys_are_blocks_of_aes() -> None:
+    """The example vector of FIPS 197, appendix C.1."""
+    subkey = subkeys(bytes(range(16)))
+    text = bytes.fromhex("00112233445566778899aabbccddeeff")
+    for _ in range(2):
+        assert subkey(text).hex() == "69c4e0d86a7b0430d8cdb78070b4c55a"
+    with pytest.raises(ConfigError, match="context of 16 bytes"):
+        subkey(bytes(15))
+    with pytest.raises(ConfigError, match="key of 16 bytes"):
+        subkeys(bytes(32))
 
 
 def test_derivation_checks_its_arguments() -> None:
