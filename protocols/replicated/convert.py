@@ -111,6 +111,7 @@ def msb_number(turn: Turn, x: Share, bits: int) -> Steps[Share]:
         yield Round(send=turn.to(r2=[u2]))  # u - R_01: hidden by R_01, unknown to role 2
         yield Round()
         return _role0_result(turn, meta)
+    # z1 ^ r01 is hidden from role 2 by R_01, z2 ^ r02 from role 1 by R_02
     mine = terms ^ turn.block_bits(0, "bits", SWAP, packed)
     due = [Spec(np.dtype(np.uint64), packed)]
     if turn.role == 1:
@@ -211,12 +212,12 @@ def relu(turn: Turn, x: Share, bits: int) -> Steps[tuple[Share, Share]]:
         yield Round(send=turn.to(r2=[*offer(turn, own, x), k02]))  # each hidden by R_01
         keep = (k01, k02)
     elif turn.role == 1:
-        mine = terms ^ turn.block_bits(0, "bits", SWAP, shape)
+        mine = terms ^ turn.block_bits(0, "bits", SWAP, shape)  # hidden from role 2 by R_01
         received = yield Round(send=turn.to(r2=[mine]), recv=turn.due(r2=[packed]))
         own = mine ^ turn.came(received, 2)[0]
         keep = (own, turn.block_bits(0, "bits", KEEP, shape))
     else:
-        mine = terms ^ turn.block_bits(0, "bits", SWAP, shape)
+        mine = terms ^ turn.block_bits(0, "bits", SWAP, shape)  # hidden from role 1 by R_02
         received = yield Round(
             send=turn.to(r1=[mine]), recv=turn.due(r1=[packed], r0=[full, full, packed])
         )

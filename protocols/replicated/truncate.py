@@ -172,7 +172,7 @@ def _role2(turn: Turn, hand_over: Array | None, meta: Meta, shift: int) -> Steps
     c1 = turn.block_small(1, C1, word, shape)
     send = turn.to(r1=[a * b - c0 - c1])  # hidden by c0 = R_02, unknown to role 1
     if hand_over is not None:
-        send |= turn.to(r0=[hand_over])
+        send |= turn.to(r0=[hand_over])  # z_2 - R_12: hidden by R_12, unknown to role 0
     yield Round(send=send)
     yield Round()
     yield Round()
