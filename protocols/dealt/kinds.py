@@ -1,0 +1,295 @@
+"""The correlations of additive sharing. Notation: [x] over Z/2^k, <b> over XOR on packed planes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mpyc_core.bits import to_planes, unpack, words
+from mpyc_core.protocols.bilinear import BILINEAR
+from mpyc_core.ring import Ring, ring
+from mpyc_core.transport.mesh import Array
+
+from .correlation import Correlation, Place, register_correlation
+from .want import Facts
+
+PLANES = np.dtype(np.uint64)
+
+
+def short_word(bits: int) -> np.dtype[Any]:
+    """The smallest unsigned word of at least `bits` bits, up to 64."""
+    return np.dtype(f"u{next(size for size in (1, 2, 4, 8) if 8 * size >= bits)}")
+
+
+def _product(facts: Facts, x: Array, y: Array) -> Array:
+    bits, kind, _, _, _, params = facts
+    return BILINEAR[kind](ring(bits), x, y, dict(params))
+
+
+@register_correlation
+class Triple(Correlation):
+    """[a], [b], [c = a * b] for any bilinear product [Bea91, section 2].
+
+    Facts: (k, product, shape of a, shape of b, shape of c, parameters of the product).
+    """
+
+    kind: ClassVar[str] = "triple"
+
+    def places(self, facts: Facts) -> list[Place]:
+        bits, _, x, y, z, _ = facts
+        dtype = ring(bits).dtype
+        return [Place(dtype, x), Place(dtype, y), Place(dtype, z, dealt=True)]
+
+    def values(self, facts: Facts, seeded: list[Array]) -> list[Array]:
+        return [_product(facts, *seeded)]
+
+
+@register_correlation
+class Square(Correlation):
+    """[a], [c = a * a], elementwise. Facts: (k, shape)."""
+
+    kind: ClassVar[str] = "square"
+
+    def places(self, facts: Facts) -> list[Place]:
+        bits, shape = facts
+        return [Place(ring(bits).dtype, shape), Place(ring(bits).dtype, shape, dealt=True)]
+
+    def values(self, facts: Facts, seeded: list[Array]) -> list[Array]:
+        return [ring(facts[0]).mul(seeded[0], seeded[0])]
+
+
+def rounding_places(bits: int, shift: int, shape: tuple[int, ...]) -> list[Place]:
+    """Where the two numbers of a truncation by `shift` bits lie."""
+    short = short_word(shift)
+    return [
+        Place(ring(bits).dtype, shape, dealt=True),
+        Place(short, shape, dealt=True),
+    ]
+
+
+def rounding(group: Ring, r: Array, shift: int) -> list[Array]:
+    """u = m * 2^(k-1-f) - h and v = m for r = m * 2^(k-1) + r', h = r' >> f; v as a short word."""
+    k = group.bits
+    top = group.rshift_logical(r, k - 1)
+    h = group.rshift_logical(group.lshift(r, 1), shift + 1)
+    u = group.sub(group.lshift(top, k - 1 - shift), h)
+    low = top if top.dtype.kind == "u" else top["lo"]
+    return [u, low.astype(short_word(shift))]
+
+
+@register_correlation
+class Truncation(Correlation):
+    """[r] uniform, and [u], [v] of `rounding`: to drop f bits of a number by one opening.
+
+    Facts: (k, f, shape). v is shared modulo the word's size: only v mod 2^f matters.
+    """
+
+    kind: ClassVar[str] = "truncation"
+
+    def places(self, facts: Facts) -> list[Place]:
+        bits, shift, shape = facts
+        return [Place(ring(bits).dtype, shape), *rounding_places(bits, shift, shape)]
+
+    def values(self, facts: Facts, seeded: list[Array]) -> list[Array]:
+        bits, shift, _ = facts
+        return rounding(ring(bits), seeded[0], shift)
+
+
+@register_correlation
+class RoundedTriple(Correlation):
+    """[a], [b], [c] uniform; [u], [v] of `rounding` for r = c - a * b.
+
+    So c = a * b + r: the product already carries the mask r of its truncation, and nothing is
+    dealt for c. Facts: (those of a triple, f).
+    """
+
+    kind: ClassVar[str] = "rounded-triple"
+
+    def places(self, facts: Facts) -> list[Place]:
+        (bits, _, x, y, z, _), shift = facts
+        dtype = ring(bits).dtype
+        return [Place(dtype, x), Place(dtype, y), Place(dtype, z), *rounding_places(bits, shift, z)]
+
+    def values(self, facts: Facts, seeded: list[Array]) -> list[Array]:
+        product, shift = facts
+        a, b, c = seeded
+        group = ring(product[0])
+        return rounding(group, group.sub(c, _product(product, a, b)), shift)
+
+
+@register_correlation
+class RoundedSquare(Correlation):
+    """[a], [c] uniform; [u], [v] of `rounding` for r = c - a * a. Facts: (k, shape, f)."""
+
+    kind: ClassVar[str] = "rounded-square"
+
+    def places(self, facts: Facts) -> list[Place]:
+        bits, shape, shift = facts
+        dtype = ring(bits).dtype
+        return [Place(dtype, shape), Place(dtype, shape), *rounding_places(bits, shift, shape)]
+
+    def values(self, facts: Facts, seeded: list[Array]) -> list[Array]:
+        bits, _, shift = facts
+        a, c = seeded
+        group = ring(bits)
+        return rounding(group, group.sub(c, group.mul(a, a)), shift)
+
+
+def _edabit_places(word: np.dtype[Any], bits: int, size: int) -> list[Place]:
+    width = words(size)
+    return [
+        Place(word, (size,)),
+        Place(PLANES, (bits, width), dealt=True, xor=True),
+        Place(PLANES, (bits // 2, width), dealt=True, xor=True),
+    ]
+
+
+def _edabit_values(r: Array, bits: int) -> list[Array]:
+    planes = to_planes(r.astype(np.uint32) if r.itemsize < 4 else r, bits)
+    return [planes, planes[1 : 2 * (bits // 2) : 2] & planes[0 : 2 * (bits // 2) : 2]]
+
+
+@register_correlation
+class EdaBit(Correlation):
+    """[r] uniform over a word, <r_i> its low bits, <r_{2j} r_{2j+1}> products of neighbours.
+
+    The products make the first level of a comparison with a public number free. Facts: (bits of
+    the word: 8, 16, 32, 64 or 128; bits wanted; number of elements). After [EGKRS20, section 3].
+    """
+
+    kind: ClassVar[str] = "edabit"
+
+    def places(self, facts: Facts) -> list[Place]:
+        word, bits, size = facts
+        return _edabit_places(word_of(word), bits, size)
+
+    def values(self, facts: Facts, seeded: list[Array]) -> list[Array]:
+        return _edabit_values(seeded[0], facts[1])
+
+
+def word_of(bits: int) -> np.dtype[Any]:
+    """The unsigned word of that many bits: 8, 16, 32, 64 or 128."""
+    return np.dtype(f"<u{bits // 8}") if bits <= 64 else ring(bits).dtype
+
+
+def as_numbers(planes: Array, size: int, group: Ring) -> Array:
+    """Bits as ring elements 0 and 1, shape (planes, size)."""
+    bits = np.stack([unpack(plane, size) for plane in planes])
+    return group.from_int(bits)
+
+
+@register_correlation
+class DaBit(Correlation):
+    """<b> uniform and [b], for several planes [RW19]. Facts: (k, planes, number of elements)."""
+
+    kind: ClassVar[str] = "dabit"
+
+    def places(self, facts: Facts) -> list[Place]:
+        bits, planes, size = facts
+        return [
+            Place(PLANES, (planes, words(size)), xor=True),
+            Place(ring(bits).dtype, (planes, size), dealt=True),
+        ]
+
+    def values(self, facts: Facts, seeded: list[Array]) -> list[Array]:
+        bits, _, size = facts
+        return [as_numbers(seeded[0], size, ring(bits))]
+
+
+@register_correlation
+class Selection(Correlation):
+    """<b>, [b], [a] and [b * a], to multiply a number by a bit in one opening.
+
+    Facts: (k, shape).
+    """
+
+    kind: ClassVar[str] = "selection"
+
+    def places(self, facts: Facts) -> list[Place]:
+        bits, shape = facts
+        dtype = ring(bits).dtype
+        return [
+            Place(PLANES, (1, words(math.prod(shape))), xor=True),
+            Place(dtype, shape),
+            Place(dtype, shape, dealt=True),
+            Place(dtype, shape, dealt=True),
+        ]
+
+    def values(self, facts: Facts, seeded: list[Array]) -> list[Array]:
+        bits, shape = facts
+        plane, a = seeded
+        b = as_numbers(plane, math.prod(shape), ring(bits))[0].reshape(shape)
+        return [b, ring(bits).mul(b, a)]
+
+
+@register_correlation
+class Rectifier(Correlation):
+    """An edaBit and a selection with a = r: [r], <r_i>, <r_{2j} r_{2j+1}>, <b>, [b], [b * r].
+
+    So one opening of x + r serves the comparison and the product of its bit with x. Facts: (k, bits
+    compared, number of elements).
+    """
+
+    kind: ClassVar[str] = "rectifier"
+
+    def places(self, facts: Facts) -> list[Place]:
+        k, bits, size = facts
+        dtype = ring(k).dtype
+        return [
+            *_edabit_places(dtype, bits, size),
+            Place(PLANES, (1, words(size)), xor=True),
+            Place(dtype, (size,), dealt=True),
+            Place(dtype, (size,), dealt=True),
+        ]
+
+    def values(self, facts: Facts, seeded: list[Array]) -> list[Array]:
+        k, bits, size = facts
+        r, plane = seeded
+        b = as_numbers(plane, size, ring(k))[0]
+        return [*_edabit_values(r, bits), b, ring(k).mul(b, r)]
+
+
+@register_correlation
+class AndTriple(Correlation):
+    """<a>, <b>, <a & b>. Facts: (planes, words in a plane)."""
+
+    kind: ClassVar[str] = "and-triple"
+
+    def places(self, facts: Facts) -> list[Place]:
+        shape = tuple(facts)
+        return [
+            Place(PLANES, shape, xor=True),
+            Place(PLANES, shape, xor=True),
+            Place(PLANES, shape, dealt=True, xor=True),
+        ]
+
+    def values(self, facts: Facts, seeded: list[Array]) -> list[Array]:
+        return [seeded[0] & seeded[1]]
+
+
+@register_correlation
+class Multiplexer(Correlation):
+    """<p>, <d>, <q> and <p & d>, <p' & q>, p' the last planes of p: AND with one factor shared.
+
+    A level of a carry tree opens p once for its two ANDs: 3 bits instead of 4. Facts: (planes of p
+    and d, planes of q, words in a plane).
+    """
+
+    kind: ClassVar[str] = "multiplexer"
+
+    def places(self, facts: Facts) -> list[Place]:
+        nodes, wide, width = facts
+        if not 0 <= wide <= nodes:
+            raise ValueError(f"expected at most {nodes} planes of q, got {wide}")
+        return [
+            Place(PLANES, (nodes, width), xor=True),
+            Place(PLANES, (nodes + wide, width), xor=True),
+            Place(PLANES, (nodes + wide, width), dealt=True, xor=True),
+        ]
+
+    def values(self, facts: Facts, seeded: list[Array]) -> list[Array]:
+        nodes, wide, _ = facts
+        p, d = seeded
+        return [np.concatenate([p & d[:nodes], p[nodes - wide :] & d[nodes:]])]
