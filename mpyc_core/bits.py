@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mpyc_core import limbs
 from mpyc_core.errors import EncodingError, ShapeMismatch
 
 Array = npt.NDArray[Any]
@@ -66,7 +67,7 @@ def to_planes(x: Array, nbits: int, plus: int = 0) -> Words:
 
     Parameters
     ----------
-    x : words of 32 or 64 bits, of any shape, taken in C order.
+    x : elements of 32, 64 or 128 bits, of any shape, taken in C order.
     nbits : number of low bits to keep.
     plus : what to add to every element beforehand.
 
@@ -78,9 +79,14 @@ def to_planes(x: Array, nbits: int, plus: int = 0) -> Words:
     Raises
     ------
     EncodingError
-        `x` is not of 32-bit or 64-bit words, or `nbits` exceeds the word.
+        `x` is not of such elements, or `nbits` exceeds them.
     """
     _check_element(x.dtype, nbits)
+    if x.dtype == limbs.DTYPE:
+        pairs = x if plus == 0 else limbs.add(x, limbs.from_integers(np.array(plus, object)))
+        low = to_planes(np.ascontiguousarray(pairs["lo"]), min(nbits, 64))
+        high = np.ascontiguousarray(pairs["hi"])
+        return low if nbits <= 64 else np.concatenate([low, to_planes(high, nbits - 64)])
     from mpyc_core.kernels.planes import to_planes as kernel
 
     flat = np.require(x, requirements=["C", "A"]).reshape(-1)
@@ -94,7 +100,7 @@ def from_planes(p: Words, n: int, dtype: npt.DTypeLike = np.uint64) -> Array:
     ----------
     p : planes, shape (nbits, words(n)).
     n : number of elements.
-    dtype : 32-bit or 64-bit unsigned words.
+    dtype : of elements of 32, 64 or 128 bits.
 
     Returns
     -------
@@ -104,7 +110,7 @@ def from_planes(p: Words, n: int, dtype: npt.DTypeLike = np.uint64) -> Array:
     Raises
     ------
     EncodingError
-        `dtype` is not of 32-bit or 64-bit words, or there are more planes than bits.
+        `dtype` is not of such elements, or there are more planes than bits.
     ShapeMismatch
         `p` is not of shape (nbits, words(n)).
     """
@@ -112,6 +118,8 @@ def from_planes(p: Words, n: int, dtype: npt.DTypeLike = np.uint64) -> Array:
     nbits = p.shape[0] if p.ndim == 2 else 0
     _check_words(p, (nbits, words(n)))
     _check_element(dt, nbits)
+    if dt == limbs.DTYPE:
+        return limbs.pack(from_planes(p[:64], n), from_planes(p[64:], n) if nbits > 64 else 0)
     from mpyc_core.kernels.planes import from_planes as kernel
 
     whole = kernel(np.require(p, requirements=["C", "A"]), np.empty(n, np.uint64))
@@ -126,7 +134,7 @@ def _check_words(w: Words, shape: tuple[int, ...]) -> None:
 
 
 def _check_element(dtype: np.dtype[Any], nbits: int) -> None:
-    if dtype not in (np.dtype(np.uint32), np.dtype(np.uint64)):
-        raise EncodingError(f"expected 32-bit or 64-bit unsigned words, got dtype {dtype}")
+    if dtype not in (np.dtype(np.uint32), np.dtype(np.uint64), limbs.DTYPE):
+        raise EncodingError(f"expected elements of 32, 64 or 128 bits, got dtype {dtype}")
     if not 0 <= nbits <= 8 * dtype.itemsize:
         raise EncodingError(f"expected 0 to {8 * dtype.itemsize} bit planes, got {nbits}")

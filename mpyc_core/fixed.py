@@ -16,8 +16,12 @@ from mpyc_core.ring import Ring
 
 Array = npt.NDArray[Any]
 
-DEFAULT_F = {32: 8, 64: 16}
-"""Fraction bits by ring size, where nothing else is asked for."""
+DEFAULT_F = {32: 8, 64: 16, 128: 16}
+"""Fraction bits by ring size, where nothing else is asked for.
+
+A larger ring is for larger numbers first: approximations such as division work with 16 fraction
+bits. Sums and products of numbers with more, say 32 in Z/2^128, are there for the asking.
+"""
 
 
 def default_f(ring: Ring) -> int:
@@ -60,7 +64,7 @@ def encode(x: npt.ArrayLike, ring: Ring, f: int) -> Array:
     limit = np.ldexp(1.0, ring.bits - 1)
     if not ((scaled >= -limit) & (scaled < limit)).all():
         raise _overflow(ring, f)
-    return scaled.astype(ring.signed).view(ring.dtype)
+    return ring.from_float(scaled)
 
 
 def decode(a: Array, ring: Ring, f: int) -> npt.NDArray[np.float64]:
@@ -80,7 +84,7 @@ def decode(a: Array, ring: Ring, f: int) -> npt.NDArray[np.float64]:
         `f` outside its range.
     """
     _check_fraction(ring, f)
-    return _scale(ring.to_int(a).astype(np.float64), -f)
+    return _scale(ring.to_float(a), -f)
 
 
 def _scale(x: Array, exponent: int) -> Array:

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CTR, ECB
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from mpyc_core import limbs
 from mpyc_core.errors import ConfigError
 from mpyc_core.kernels.recipe import drawn
 
@@ -29,7 +30,7 @@ Shape: TypeAlias = int | tuple[int, ...]
 KEY_BYTES = 16
 BLOCK_BYTES = 16
 _ZEROS = bytes(1 << 16)
-_WORDS = {np.dtype("<u4"), np.dtype("<u8"), np.dtype("<u2"), np.dtype("u1")}
+_WORDS = {np.dtype("<u4"), np.dtype("<u8"), np.dtype("<u2"), np.dtype("u1"), limbs.DTYPE}
 
 
 class Stream:
@@ -76,7 +77,7 @@ class Stream:
         op_id : place of the operation in program order, below 2^48.
         buffer_id : which of the operation's buffers, below 2^16.
         shape : shape of the result; its words have consecutive indices.
-        dtype : unsigned words of 8, 16, 32 or 64 bits.
+        dtype : unsigned words of 8, 16, 32 or 64 bits, or elements of Z/2^128.
         first : index of the first block, of 16 bytes, below 2^64.
 
         Raises
@@ -136,7 +137,7 @@ def check_address(op_id: int, buffer_id: int, out: Array, first: int) -> None:
         )
     if out.dtype not in _WORDS or not (out.flags.c_contiguous and out.flags.writeable):
         raise ConfigError(
-            "expected a writeable C-contiguous array of unsigned 8, 16, 32 or 64-bit words, "
+            "expected a writeable C-contiguous array of unsigned 8, 16, 32, 64 or 128-bit words, "
             f"got dtype {out.dtype}"
         )
     blocks = -(-out.nbytes // BLOCK_BYTES)

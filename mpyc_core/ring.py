@@ -1,22 +1,32 @@
 """Rings Z/2^k on NumPy arrays: every operation wraps modulo 2^k.
 
-An element is an unsigned word; read as two's complement it stands for an integer in
-[-2^(k-1), 2^(k-1)). Nothing here knows parties, shares or scales. Elementwise operations are
-NumPy's, which are bound by memory; products of matrices and convolutions are compiled kernels.
+An element is an unsigned word, for k = 128 a pair of words (`mpyc_core.limbs`); read as two's
+complement it stands for an integer in [-2^(k-1), 2^(k-1)). Nothing here knows parties, shares or
+scales. Elementwise operations are bound by memory: NumPy's for words, compiled kernels for pairs,
+as are products of matrices and convolutions.
+
+Arrays of every ring have NumPy's shapes: they are reshaped, indexed, joined and broadcast as usual.
+Arithmetic goes through the ring, for `x + y` and `np.sum` do not know pairs of words.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from mpyc_core import limbs, narrow, wide
 from mpyc_core.errors import ConfigError, EncodingError, EncodingOverflow, RingMismatch
 
 Array = npt.NDArray[Any]
 Size2 = int | tuple[int, int]
+Axis = int | tuple[int, ...] | None
+
+SIZES = (32, 64, 128)
+"""Bits of the rings there are."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +35,7 @@ class Ring:
 
     Parameters
     ----------
-    bits : 32 or 64.
+    bits : 32, 64 or 128.
 
     Raises
     ------
@@ -36,18 +46,18 @@ class Ring:
     bits: int
 
     def __post_init__(self) -> None:
-        if self.bits not in (32, 64):
-            raise ConfigError(f"expected a ring of 32 or 64 bits, got {self.bits!r}")
+        if self.bits not in SIZES:
+            raise ConfigError(f"expected a ring of 32, 64 or 128 bits, got {self.bits!r}")
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Data type of an element: unsigned, little-endian."""
-        return np.dtype(f"<u{self.bytes}")
+        """Data type of an element: unsigned, little-endian; for 128 bits (lo, hi)."""
+        return limbs.DTYPE if self.bits == 128 else np.dtype(f"<u{self.bytes}")
 
     @property
     def signed(self) -> np.dtype[Any]:
-        """Data type of the same word read as two's complement."""
-        return np.dtype(f"<i{self.bytes}")
+        """Data type of `to_int`: NumPy's signed integers, for 128 bits Python's as objects."""
+        return np.dtype(object) if self.bits == 128 else np.dtype(f"<i{self.bytes}")
 
     @property
     def bytes(self) -> int:
@@ -61,33 +71,65 @@ class Ring:
 
     def add(self, x: Array, y: Array) -> Array:
         """x + y, broadcast."""
-        return self._elementwise(np.add, x, y)
+        return np.asarray(self._on(x, y).add(x, y))
 
     def sub(self, x: Array, y: Array) -> Array:
         """x - y, broadcast."""
-        return self._elementwise(np.subtract, x, y)
+        return np.asarray(self._on(x, y).sub(x, y))
 
     def neg(self, x: Array) -> Array:
         """-x."""
-        return self._elementwise(np.negative, x)
+        return np.asarray(self._on(x).neg(x))
 
     def mul(self, x: Array, y: Array) -> Array:
         """x * y, elementwise and broadcast."""
-        return self._elementwise(np.multiply, x, y)
+        return np.asarray(self._on(x, y).mul(x, y))
 
     def lshift(self, x: Array, s: int) -> Array:
         """x * 2^s; 0 <= s <= bits."""
-        return self._shift(np.left_shift, x, s)
+        return np.asarray(self._on(x).lshift(x, self._check_shift(s)))
 
     def rshift_logical(self, x: Array, s: int) -> Array:
         """floor(x / 2^s) of the unsigned word; 0 <= s <= bits."""
-        return self._shift(np.right_shift, x, s)
+        return np.asarray(self._on(x).rshift_logical(x, self._check_shift(s)))
 
     def rshift_arithmetic(self, x: Array, s: int) -> Array:
         """floor(x / 2^s) of the signed word; 0 <= s <= bits, and s = bits leaves the sign alone."""
-        self._check(x)
-        s = min(self._check_shift(s), self.bits - 1)
-        return np.asarray(np.right_shift(x.view(self.signed), s)).view(self.dtype)
+        return np.asarray(self._on(x).rshift_arithmetic(x, self._check_shift(s)))
+
+    def sum(self, x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+        """Sums along axes, of all elements if `axis` is None; fewer than 2^32 elements each."""
+
+        def total(words: Array) -> Array:
+            return np.asarray(np.sum(words, axis=axis, keepdims=keepdims, dtype=words.dtype))
+
+        return np.asarray(self._on(x).accumulate(x, total))
+
+    def cumsum(self, x: Array, axis: int) -> Array:
+        """Running sums along an axis of fewer than 2^32 elements."""
+
+        def total(words: Array) -> Array:
+            return np.cumsum(words, axis=axis, dtype=words.dtype)
+
+        return np.asarray(self._on(x).accumulate(x, total))
+
+    def dot(self, x: Array, y: Array) -> Array:
+        """Sums of products along the first axis, broadcast."""
+        return self.sum(self.mul(x, y), axis=0)
+
+    def scatter_add(self, shape: tuple[int, ...], key: Any, x: Array) -> Array:
+        """Zeros of a shape with x added at NumPy index `key`, where places may repeat."""
+        out = np.zeros(shape, self.dtype)
+        self._on(x).scatter_add(out, key, x)
+        return out
+
+    def bit(self, x: Array, i: int) -> npt.NDArray[np.bool_]:
+        """Bit i of every element, 0 <= i < bits."""
+        return np.asarray(self._on(x).bit(x, i), np.bool_)
+
+    def nonzero(self, x: Array) -> npt.NDArray[np.bool_]:
+        """Whether an element is not 0."""
+        return np.asarray(self._on(x).nonzero(x), np.bool_)
 
     def matmul(self, a: Array, b: Array) -> Array:
         """Matrix product with NumPy's rules for 1-D operands and leading batch dimensions.
@@ -195,37 +237,79 @@ class Ring:
         EncodingOverflow
             A value outside the range.
         """
-        a = np.asarray(x)
-        if a.dtype.kind == "f" and not isinstance(x, np.ndarray | np.generic):
-            a = np.asarray(x, object)  # NumPy makes a list of small and large integers floats
-        if a.dtype.kind == "O" and all(isinstance(v, int) for v in a.flat):
-            pass
-        elif a.dtype.kind not in "biu":
-            raise EncodingError(
-                f"{self.name} holds integers, got dtype {a.dtype}; encode reals in fixed point"
-            )
+        a = self._integers(x)
         limit = 1 << (self.bits - 1)
         if a.size and not (-limit <= int(a.min()) and int(a.max()) < limit):
             raise EncodingOverflow(
                 f"{self.name} holds integers in [-2^{self.bits - 1}, 2^{self.bits - 1}), "
                 "got a value outside"
             )
-        return np.ascontiguousarray(a.astype(self.signed)).view(self.dtype).reshape(a.shape)
+        return self._embed(a)
+
+    def reduce(self, x: npt.ArrayLike) -> Array:
+        """Integers of any size modulo 2^bits, in the shape of `x`.
+
+        Parameters
+        ----------
+        x : integers or booleans of any width, an array or (nested) Python integers.
+
+        Raises
+        ------
+        EncodingError
+            Something other than an integer.
+        """
+        a = self._integers(x)
+        if a.dtype.kind == "O":
+            a = np.array([v % (1 << self.bits) for v in a.flat], object).reshape(a.shape)
+            return limbs.from_integers(a) if self.bits == 128 else a.astype(self.dtype)
+        return self._embed(a)
+
+    def full(self, shape: int | tuple[int, ...], value: int) -> Array:
+        """The element value mod 2^bits, in an array of a shape."""
+        return np.full(shape, self.reduce(value))
 
     def to_int(self, x: Array) -> Array:
-        """The integers in [-2^(bits-1), 2^(bits-1)) that the elements stand for."""
-        self._check(x)
-        return x.astype(self.signed)
+        """The integers in [-2^(bits-1), 2^(bits-1)) that the elements stand for.
 
-    def _elementwise(self, ufunc: np.ufunc, *operands: Array) -> Array:
+        Returns
+        -------
+        Array
+            Of dtype `signed`: int32, int64, or Python's integers as objects.
+        """
+        return np.asarray(self._on(x).to_signed(x), self.signed)
+
+    def from_float(self, x: Array) -> Array:
+        """Embed whole numbers in [-2^(bits-1), 2^(bits-1)), in float64 or wider; not checked."""
+        if self.bits == 128:
+            return limbs.from_floats(x)
+        return x.astype(self.signed).view(self.dtype)
+
+    def to_float(self, x: Array) -> npt.NDArray[np.float64]:
+        """The integers that the elements stand for as float64, correctly rounded."""
+        return np.asarray(self._on(x).to_floats(x), np.float64)
+
+    def _integers(self, x: npt.ArrayLike) -> Array:
+        """`x` as an array of integers, checked."""
+        a = np.asarray(x)
+        if a.dtype.kind == "f" and not isinstance(x, np.ndarray | np.generic):
+            a = np.asarray(x, object)  # NumPy makes a list of small and large integers floats
+        if a.dtype.kind == "O" and all(isinstance(v, int) for v in a.flat):
+            return a
+        if a.dtype.kind not in "biu":
+            raise EncodingError(
+                f"{self.name} holds integers, got dtype {a.dtype}; encode reals in fixed point"
+            )
+        return a
+
+    def _embed(self, a: Array) -> Array:
+        if self.bits == 128:
+            return limbs.from_integers(a)
+        return np.ascontiguousarray(a.astype(self.signed)).view(self.dtype).reshape(a.shape)
+
+    def _on(self, *operands: Array) -> ModuleType:
+        """The arithmetic of this ring's words, once the operands are known to be of the ring."""
         self._check(*operands)
-        return np.asarray(ufunc(*operands))
-
-    def _shift(self, ufunc: np.ufunc, x: Array, s: int) -> Array:
-        self._check(x)
-        if self._check_shift(s) == self.bits:
-            return np.zeros_like(x)
-        return np.asarray(ufunc(x, self.dtype.type(s)))
+        return wide if self.bits == 128 else narrow
 
     def _check_shift(self, s: int) -> int:
         if not 0 <= s <= self.bits:
@@ -242,6 +326,7 @@ class Ring:
 
 Z32 = Ring(32)
 Z64 = Ring(64)
+Z128 = Ring(128)
 
 
 def ring(bits: int) -> Ring:
@@ -250,9 +335,9 @@ def ring(bits: int) -> Ring:
     Raises
     ------
     ConfigError
-        There is no such ring; those of 32 and 64 bits exist.
+        There is no such ring; those of 32, 64 and 128 bits exist.
     """
-    for known in (Z32, Z64):
+    for known in (Z32, Z64, Z128):
         if known.bits == bits:
             return known
-    raise ConfigError(f"expected a ring of 32 or 64 bits, got {bits!r}")
+    raise ConfigError(f"expected a ring of 32, 64 or 128 bits, got {bits!r}")

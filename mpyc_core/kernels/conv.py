@@ -1,4 +1,4 @@
-"""Convolutions over Z/2^32 and Z/2^64 and their adjoints, without an array of patches.
+"""Convolutions and their adjoints, over Z/2^32 and Z/2^64 without an array of patches.
 
 A convolution is a product of matrices whose right operand, the patches, is a gather from the image:
 element (tap, pixel) stands at the sum of an offset of the tap and one of the pixel. The product's
@@ -16,6 +16,7 @@ from mpyc_core.errors import ShapeMismatch
 from mpyc_core.parallel import run_rows
 
 from .gemm import WORKSPACE, gemm_images, gemm_sum_images, whole_panels
+from .wide_product import correlate, correlate_gradient
 from .workspace import workspace
 
 Array = npt.NDArray[Any]
@@ -71,6 +72,9 @@ def conv2d_grad_w(
     images = _padded(x, pad, pad)
     size = images[0].size
     taps, pixels = _offsets(images.shape, w_shape, g.shape, step)
+    if g.dtype.fields:
+        by_image = images.reshape(n, size), g.reshape(n, o, -1)
+        return correlate_gradient(*by_image, pixels, taps).reshape(w_shape)
     tap_panels = whole_panels(taps)
     rows = _contiguous(g).reshape(n * o, -1)
     flat = images.reshape(-1)
@@ -92,8 +96,11 @@ def _correlate(images: Array, w: Array, step: Pair, out: Array) -> None:
     """`out` = correlation of padded images with filters."""
     size, result = images[0].size, out[0].size
     taps, pixels = _offsets(images.shape, w.shape, out.shape, step)
-    panels = whole_panels(pixels)
     filters = _contiguous(w).reshape(w.shape[0], -1)
+    if out.dtype.fields:
+        correlate(images.reshape(-1, size), filters, taps, pixels, out.reshape(*out.shape[:2], -1))
+        return
+    panels = whole_panels(pixels)
     flat, flat_out = images.reshape(-1), out.reshape(-1)
 
     def part(i: int, j: int) -> None:

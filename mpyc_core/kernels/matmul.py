@@ -1,4 +1,4 @@
-"""Matrix products over Z/2^32 and Z/2^64: shapes checked, the kernel chosen by shape."""
+"""Matrix products: shapes checked, the kernel chosen by ring and shape."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from mpyc_core.parallel import run_rows
 
 from .gemm import HEIGHT, WORKSPACE, gemm
 from .thin import few_columns, few_rows, stacked
+from .wide_product import product_into
 from .workspace import workspace
 
 Array = npt.NDArray[Any]
@@ -25,7 +26,7 @@ MAC_PER_THREAD = 1 << 20
 
 
 def matmul(a: Array, b: Array) -> Array:
-    """Product of two arrays of one unsigned dtype, with the shapes of NumPy's matmul."""
+    """Product of two arrays of one ring's dtype, with the shapes of NumPy's matmul."""
     left = a[None, :] if a.ndim == 1 else a
     right = b[:, None] if b.ndim == 1 else b
     if min(a.ndim, b.ndim) == 0 or left.shape[-1] != right.shape[-2]:
@@ -49,7 +50,7 @@ def _batched(a: Array, b: Array) -> Array:
     a3 = np.broadcast_to(a, (*batch, m, k)).reshape(count, m, k)
     b3 = np.broadcast_to(b, (*batch, k, n)).reshape(count, k, n)
     out = np.zeros((count, m, n), a.dtype)
-    if m * k * n <= SMALL:
+    if m * k * n <= SMALL and not out.dtype.fields:
         stacked(_aligned(a3), _aligned(b3), out)
     else:
         for i in range(count):
@@ -68,7 +69,9 @@ def _matrix_into(a: Array, b: Array, out: Array) -> None:
     (m, k), n = a.shape, b.shape[1]
     if m * k * n == 0:
         return
-    if n <= FEW_COLUMNS:
+    if out.dtype.fields:
+        product_into(a, b, out)
+    elif n <= FEW_COLUMNS:
         bt = np.ascontiguousarray(b.T)
         _split(lambda i, j: few_columns(a[i:j], bt, out[i:j]), m, k * n)
     elif m <= FEW_ROWS:

@@ -187,6 +187,18 @@ def gather(typing: Any, array: Any, index: Any, offsets: Any, at: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
+def high_product(typing: Any, x: Any, y: Any) -> Any:
+    """floor(x * y / 2^64) of two words of 64 bits."""
+    wide = ir.IntType(128)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        product = builder.mul(*(builder.zext(word, wide) for word in args))
+        return builder.trunc(builder.lshr(product, wide(64)), args[0].type)
+
+    return types.uint64(types.uint64, types.uint64), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
 def lane(typing: Any, v: Any, index: Any) -> Any:
     """The word of lane `index`."""
 

@@ -54,6 +54,11 @@ def gather(array: Array, index: int, offsets: Array, at: int) -> Array:
     return np.asarray(array.reshape(-1)[index + offsets[at : at + lanes(array)]])
 
 
+def high_product(x: Any, y: Any) -> Any:
+    """floor(x * y / 2^64) of two words of 64 bits."""
+    return np.uint64(int(x) * int(y) >> 64)
+
+
 def lane(v: Array, index: int) -> Any:
     """The word of lane `index`."""
     return v[index]

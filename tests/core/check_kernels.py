@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mpyc_core.bits import from_planes, to_planes
-from mpyc_core.ring import Z64, Ring
+from mpyc_core.ring import Z64, Z128, Ring
 
 Array = npt.NDArray[Any]
 
@@ -25,15 +26,27 @@ CONVOLUTIONS = [
 def words(rng: np.random.Generator, ring: Ring, *shape: int) -> Array:
     """Elements of which every third is 0, 1, -1, 2^(k-1), 2^(k-1) - 1 or 2^(k/2), read-only."""
     k = ring.bits
-    edges = np.array([0, 1, 2**k - 1, 2 ** (k - 1), 2 ** (k - 1) - 1, 2 ** (k // 2)], ring.dtype)
-    x = rng.integers(0, 2**k - 1, shape, ring.dtype, endpoint=True)
-    x = np.where(rng.random(shape) < 1 / 3, edges[rng.integers(0, len(edges), shape)], x)
+    edges = [0, 1, 2**k - 1, 2 ** (k - 1), 2 ** (k - 1) - 1, 2 ** (k // 2)]
+    x = np.frombuffer(rng.bytes(ring.bytes * math.prod(shape)), ring.dtype).reshape(shape)
+    picked = elements(ring, edges)[rng.integers(0, len(edges), shape)]
+    x = np.where(rng.random(shape) < 1 / 3, picked, x)
     return np.frombuffer(x.tobytes(), ring.dtype).reshape(shape)
+
+
+def elements(ring: Ring, values: list[int]) -> Array:
+    """Integers in [0, 2^k) as elements."""
+    if ring == Z128:
+        return np.array([(v % 2**64, v >> 64) for v in values], ring.dtype)
+    return np.array(values, ring.dtype)
 
 
 def exact(x: Array) -> Array:
     """The unsigned words as Python's integers."""
-    return np.array([int(v) for v in x.reshape(-1)], object).reshape(x.shape)
+    if x.dtype.fields:
+        flat = [lo + (hi << 64) for lo, hi in x.reshape(-1).tolist()]
+    else:
+        flat = [int(v) for v in x.reshape(-1)]
+    return np.array(flat, object).reshape(x.shape)
 
 
 def agree(result: Array, expected: Array, ring: Ring) -> None:
@@ -41,7 +54,7 @@ def agree(result: Array, expected: Array, ring: Ring) -> None:
     assert result.dtype == ring.dtype
     assert result.shape == expected.shape
     modulus = 1 << ring.bits
-    assert [int(v) for v in result.flat] == [int(v) % modulus for v in expected.flat]
+    assert exact(result).reshape(-1).tolist() == [int(v) % modulus for v in expected.flat]
 
 
 def check_matmul(ring: Ring, left: tuple[int, ...], right: tuple[int, ...]) -> None:

@@ -44,7 +44,7 @@ def test_unpacking_checks_the_words() -> None:
 
 
 def test_planes_check_words_and_counts() -> None:
-    with pytest.raises(EncodingError, match="32-bit or 64-bit"):
+    with pytest.raises(EncodingError, match="32, 64 or 128 bits"):
         to_planes(np.zeros(3, np.int64), 4)
     with pytest.raises(EncodingError, match="0 to 32 bit planes, got 33"):
         to_planes(np.zeros(3, np.uint32), 33)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from mpyc_core.errors import EncodingError, EncodingOverflow, RingMismatch
 from mpyc_core.fixed import DEFAULT_F, decode, default_f, encode
-from mpyc_core.ring import Z32, Z64, Ring
+from mpyc_core.ring import Z32, Z64, Z128, Ring
 
-RINGS = pytest.mark.parametrize("ring", [Z32, Z64], ids=lambda ring: ring.name)
+RINGS = pytest.mark.parametrize("ring", [Z32, Z64, Z128], ids=lambda ring: ring.name)
 
 
 def rounded(value: Fraction) -> int:
@@ -25,7 +25,7 @@ def rounded(value: Fraction) -> int:
 @pytest.mark.parametrize("f", [0, 1, 8, 16, 31])
 def test_limits_are_exact(ring: Ring, f: int) -> None:
     limit = 2.0 ** (ring.bits - 1 - f)
-    below = np.nextafter(limit, 0) if ring is Z64 else limit - 2.0**-f
+    below = np.nextafter(limit, 0) if ring is not Z32 else limit - 2.0**-f
     for value in (-limit, below, -below):
         assert ring.to_int(encode(value, ring, f)) == rounded(Fraction(value) * 2**f)
         assert decode(encode(value, ring, f), ring, f) == value
@@ -80,6 +80,16 @@ def test_integers_are_scaled_exactly() -> None:
             encode(value, Z64, 16)
 
 
+def test_wide_numbers_keep_every_bit_of_a_float() -> None:
+    rng = np.random.default_rng(8)
+    x = np.ldexp(rng.uniform(-1, 1, 100), rng.integers(0, 64, 100))
+    code = encode(x, Z128, 63)  # down to 2^-63: what is not smaller than 2^-10 has room for all
+    big = np.abs(x) >= 2.0**-10
+    assert np.array_equal(decode(code, Z128, 63)[big], x[big])
+    assert Z128.to_int(encode(10**30, Z128, 16)) == 10**30 << 16
+    assert Z128.to_int(encode(-(2**95), Z128, 32)) == -(2**127)
+
+
 def test_empty_and_transposed_arrays() -> None:
     assert encode(np.zeros((0, 3)), Z64, 16).shape == (0, 3)
     x = np.arange(6.0).reshape(2, 3).T
@@ -103,5 +113,6 @@ def test_fraction_bits_and_ring_are_checked() -> None:
 
 
 def test_default_fraction_bits() -> None:
+    assert default_f(Z128) == DEFAULT_F[128] == 16
     assert default_f(Z64) == DEFAULT_F[64] == 16
     assert default_f(Z32) == DEFAULT_F[32] == 8
