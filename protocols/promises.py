@@ -56,8 +56,11 @@ def _extreme(
     if op in BILINEAR:
         x, y = (_units(v, v.meta.f) for v in operands)
         (out,) = get_op(op).metas([v.meta for v in operands], params)
-        shifted = sum(v.meta.f for v in operands) > out.f
-        return "the product before rounding", _largest(_oracle(op, params, x, y)), k - shifted
+        size = _largest(_oracle(op, params, x, y))
+        if sum(v.meta.f for v in operands) == out.f:
+            return "the product", size, k
+        summed = op not in ("mul", "dot") and not any(isinstance(v, Public) for v in operands)
+        return "the product before rounding", size, k - 1 - (summed and k >= 64)
     f = max(v.meta.f for v in operands)
     values = [_units(v, f) for v in operands]
     if op in PAIRS:

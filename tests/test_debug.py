@@ -46,3 +46,12 @@ def test_kept_promises_pass(ring: int) -> None:
         assert (x * x).reveal().tolist() == [2.25, 9.0]
         edge = s.share(np.array([2 ** (ring - 2) - 1]))
         assert (edge + edge).reveal() == 2 ** (ring - 1) - 2
+
+
+def test_matrices_have_a_bit_less_of_range() -> None:
+    with mpc.simulate(3, debug=True) as s:
+        x, y = s.share([[1.5 * 2.0**15]]), s.share([[2.0**14]])
+        assert (x * y).reveal() == 1.5 * 2.0**29
+        assert ((x / 2) @ y).reveal() == 1.5 * 2.0**28
+        with pytest.raises(ConsistencyCheckFailed, match="the limit is 2\\^61"):
+            x @ y

@@ -6,7 +6,8 @@ those of the secret. Integers times fixed point need no rounding.
 
 Rounding
     "stochastic"  floor or floor + 1 of the exact result, unbiased; certain while the product
-                  before rounding is below 2^(k-2)
+                  before rounding is below 2^(k-2), that of matrices or a convolution over Z/2^64
+                  below 2^(k-3)
     "exact"       the floor; one comparison more
     "local"       one round less, but wrong by 2^(k-f) with probability |z| / 2^(k-1)
 """

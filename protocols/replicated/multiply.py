@@ -12,6 +12,7 @@ from mpyc_core.meta import Meta
 from mpyc_core.protocols.bilinear import BILINEAR
 from mpyc_core.protocols.cost import Cost
 from mpyc_core.protocols.value import Share
+from mpyc_core.ring import Ring
 from mpyc_core.transport.mesh import Array, Round, Spec, Steps
 
 from .turn import Parts, Turn
@@ -41,6 +42,43 @@ def cross_terms(
             apply(ring, x_prev, y_next, params),
         )
     return ring.add(apply(ring, x_prev, y_next, params), apply(ring, x_next, y_prev, params))
+
+
+def halves(kind: str, meta: Meta, shift: int) -> bool:
+    """Whether a product that drops `shift` bits is made from `doubled_terms` and drops one more.
+
+    Products of matrices and convolutions are bound by multiplications, elementwise ones by memory;
+    a ring of 32 bits has no bit of range to spare.
+    """
+    return kind not in ("mul", "dot") and meta.ring.bits >= 64 and shift < meta.ring.bits - 2
+
+
+def doubled_terms(turn: Turn, kind: str, x: Share, y: Share, params: Mapping[str, Any]) -> Array:
+    """z_r with z_0 + z_1 + z_2 = 2 * x * y, not masked, by one product a role.
+
+        role 0   (2 * s01 + s02) * (2 * t01 + t02)
+        role 1   2 * (s01 - s12) * (t12 - t01)
+        role 2   (s02 + 2 * s12) * (t02 + 2 * t12)
+
+    Each of the nine products of components occurs twice: s01*t01 4 - 2 times, s12*t12 -2 + 4 times,
+    s02*t02 1 + 1 times, a mixed one 2 times, at the role that knows both factors. For x * y
+    itself three products do not suffice: if roles 0 and 1 add a and 1 - a times s01*t01, each with
+    one product, then a and 1 - a must have inverses, and one of them is even. Doubling makes room
+    for a = 2, 1/a = 1/2. This decomposition is the library's own.
+    """
+    ring = x.meta.ring
+    (x_next, x_prev), (y_next, y_prev) = x.parts, y.parts
+    if turn.role == 0:
+        left, right = _twice_plus(ring, x_next, x_prev), _twice_plus(ring, y_next, y_prev)
+    elif turn.role == 1:
+        left, right = ring.lshift(ring.sub(x_prev, x_next), 1), ring.sub(y_next, y_prev)
+    else:
+        left, right = _twice_plus(ring, x_prev, x_next), _twice_plus(ring, y_prev, y_next)
+    return BILINEAR[kind](ring, left, right, params)
+
+
+def _twice_plus(ring: Ring, x: Array, y: Array) -> Array:
+    return ring.add(ring.lshift(x, 1), y)
 
 
 def product(

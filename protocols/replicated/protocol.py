@@ -87,6 +87,9 @@ class Replicated(Protocol):
         turn = self._turn()
         if shift == 0:
             return (yield from multiply.product(turn, kind, x, y, meta, params))
+        if multiply.halves(kind, meta, shift):
+            terms = multiply.doubled_terms(turn, kind, x, y, params)
+            return (yield from truncate.product_truncate(turn, terms, meta, shift + 1))
         terms = multiply.cross_terms(turn, kind, x, y, meta, params)
         return (yield from truncate.product_truncate(turn, terms, meta, shift))
 
@@ -130,7 +133,9 @@ class Replicated(Protocol):
             case "product" if facts["shift"] == 0:
                 return multiply.product_cost(meta)
             case "product":
-                return truncate.truncate_cost(meta, facts["shift"], first, fused=True)
+                shift = facts["shift"]
+                shift += multiply.halves(facts["kind"], meta, shift)
+                return truncate.truncate_cost(meta, shift, first, fused=True)
             case "truncate":
                 return truncate.truncate_cost(meta, facts["shift"], first, fused=False)
             case "truncate_local":
