@@ -264,6 +264,18 @@ class Ring:
             return limbs.from_integers(a) if self.bits == 128 else a.astype(self.dtype)
         return self._embed(a)
 
+    def extend(self, x: Array) -> Array:
+        """Elements of this ring or of a smaller one, whose signed integers are embedded here."""
+        if x.dtype == self.dtype:
+            return x
+        return self._embed(Ring(8 * x.dtype.itemsize).to_int(x))
+
+    def residue(self, x: Array) -> Array:
+        """Elements of this ring or of a larger one, modulo 2^bits."""
+        if x.dtype == self.dtype:
+            return x
+        return (x["lo"] if x.dtype == limbs.DTYPE else x).astype(self.dtype)
+
     def full(self, shape: int | tuple[int, ...], value: int) -> Array:
         """The element value mod 2^bits, in an array of a shape."""
         return np.full(shape, self.reduce(value))

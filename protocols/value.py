@@ -9,6 +9,7 @@ import numpy as np
 
 from mpyc_core.bits import words
 from mpyc_core.meta import Meta
+from mpyc_core.ring import Ring
 from mpyc_core.transport.mesh import Array, Spec
 
 
@@ -42,8 +43,11 @@ class Public:
 Value: TypeAlias = Share | Public
 
 
-def component_spec(meta: Meta) -> Spec:
-    """What one component of a share of `meta` looks like."""
+def component_spec(meta: Meta, ring: Ring | None = None) -> Spec:
+    """What one component of a share of `meta` looks like.
+
+    `ring` is that of the protocol's shares, where it is not the ring of the values.
+    """
     if meta.kind == "bit":
         return Spec(np.dtype(np.uint64), (1, words(meta.size)))
-    return Spec(meta.ring.dtype, meta.shape)
+    return Spec((ring or meta.ring).dtype, meta.shape)
