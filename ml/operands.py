@@ -41,10 +41,15 @@ def is_float(array: Array) -> bool:
 
 
 def is_whole(array: Array, bits: int) -> bool:
-    """Whether every element is an integer below 2^(bits - 2), so that a product stays exact."""
+    """Whether every element is an integer below 2^(bits - 2), so that a product stays exact.
+
+    At most below 2^62, so that it is one of NumPy's integers too.
+    """
     if not is_float(array):
         return True
-    return bool(np.all(array == np.rint(array)) and np.all(np.abs(array) < 2.0 ** (bits - 2)))
+    return bool(
+        np.all(array == np.rint(array)) and np.all(np.abs(array) < 2.0 ** (min(bits, 64) - 2))
+    )
 
 
 def term(backend: Backend, array: Array, like: Meta) -> Public:

@@ -95,6 +95,12 @@ class Backend(ABC):
         self.names = tuple(names)
         self.protocol = get_protocol(protocol, len(names))
         self.ring: Ring = ring_of(ring)
+        if ring not in self.protocol.rings:
+            there = ", ".join(ring_of(bits).name for bits in self.protocol.rings)
+            raise ConfigError(
+                f"protocol {protocol!r} does not compute in {self.ring.name}, only in {there}; "
+                "change ring= or the protocol"
+            )
         self.f = fixed.default_f(self.ring) if f is None else f
         self.wrap = wrap
         self.dropped: deque[int] = deque()
@@ -274,7 +280,7 @@ def encode(x: ArrayLike, ring: Ring, f: int) -> Public:
         raise ShapeMismatch(f"expected at most {MAX_NDIM} axes, got {array.ndim}")
     if array.dtype == bool:
         return Public(Meta(array.shape, "bit", ring, public=True), pack(array)[None])
-    if np.issubdtype(array.dtype, np.integer):
+    if np.issubdtype(array.dtype, np.integer) or is_big(array):
         return Public(Meta(array.shape, "int", ring, public=True), ring.from_int(array))
     if np.issubdtype(array.dtype, np.floating):
         meta = Meta(array.shape, "fixed", ring, f, public=True)
@@ -284,8 +290,13 @@ def encode(x: ArrayLike, ring: Ring, f: int) -> Public:
     )
 
 
+def is_big(array: Array) -> bool:
+    """Whether these are Python's integers, which may be larger than NumPy's."""
+    return array.dtype == object and all(type(v) is int for v in array.flat)
+
+
 def decode(x: Array, meta: Meta) -> Array:
-    """What the components of an opened value mean: int64, float64 or bool."""
+    """What an opened value means: int32, int64, Python's integers, float64 or bool."""
     if meta.kind == "bit":
         return unpack(x[0], meta.size).reshape(meta.shape).astype(bool)
     if meta.kind == "int":

@@ -41,6 +41,8 @@ class Protocol(ABC):
     name: ClassVar[str]
     parties: ClassVar[str]
     """Which numbers of parties the protocol runs with, in words."""
+    rings: ClassVar[tuple[int, ...]] = (32, 64)
+    """Bit lengths of the rings that it computes in."""
 
     def __init__(self, me: int, n: int) -> None:
         self.me = me
@@ -156,7 +158,7 @@ class Protocol(ABC):
         """The sign of x as the number 0 or 1."""
         negative = yield from self.msb(x, bits)
         meta = x.meta.with_(kind="int", f=0)
-        return (yield from self.compose(negative, np.ones(1, x.meta.ring.dtype), meta))
+        return (yield from self.compose(negative, x.meta.ring.full(1, 1), meta))
 
     # -- local operations -------------------------------------------------------------------
     def linear(self, fn: Callable[..., Array], meta: Meta, *values: Value) -> Any:
@@ -188,8 +190,7 @@ class Protocol(ABC):
     def scale(self, x: Value, factor: Array | int, meta: Meta | None = None) -> Any:
         """x times public ring elements, without a truncation."""
         ring = x.meta.ring
-        c = np.asarray(factor if isinstance(factor, np.ndarray) else factor % (1 << ring.bits))
-        c = c.astype(ring.dtype)
+        c = factor if isinstance(factor, np.ndarray) else ring.reduce(factor)
         if meta is None:
             meta = x.meta.with_(shape=np.broadcast_shapes(x.meta.shape, c.shape))
         return self.linear(lambda part: ring.mul(part, c), meta, x)
@@ -197,8 +198,7 @@ class Protocol(ABC):
     def constant(self, like: Meta, value: int, shape: tuple[int, ...] | None = None) -> Public:
         """A public ring element of the kind and scale of `like` (not scaled by 2^f)."""
         meta = like.with_(public=True, shape=like.shape if shape is None else shape)
-        element = value % (1 << like.ring.bits)
-        return Public(meta, np.full(meta.shape, element, dtype=like.ring.dtype))
+        return Public(meta, like.ring.full(meta.shape, value))
 
     def product_public(
         self, kind: str, x: Value, y: Value, meta: Meta, params: Mapping[str, Any]

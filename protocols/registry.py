@@ -18,6 +18,7 @@ from typing import Any
 
 from mpyc_core.errors import ConfigError
 from mpyc_core.meta import Meta
+from mpyc_core.ring import SIZES
 
 from .protocol import Protocol
 
@@ -46,7 +47,7 @@ class Case:
     ulps: float = 0
     atol: float = 0.0
     rtol: float = 0.0
-    rings: tuple[int, ...] = (32, 64)
+    rings: tuple[int, ...] = SIZES
 
 
 @dataclass(frozen=True)

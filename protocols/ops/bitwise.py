@@ -202,7 +202,7 @@ def planes_of(p: Protocol, x: Value, bits: int) -> Steps[Any]:
 def signed_weights(meta: Meta, bits: int) -> Array:
     """The weights of two's-complement bits: powers of two, the last one negative."""
     signs = [(1 << i) if i < bits - 1 else -(1 << i) for i in range(bits)]
-    return np.array([w % (1 << meta.ring.bits) for w in signs], meta.ring.dtype)
+    return meta.ring.reduce(signs)
 
 
 def _met(p: Protocol, x: Value, y: Value, bits: int | None) -> Steps[tuple[Value, Value, Share]]:

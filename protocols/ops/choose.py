@@ -44,9 +44,7 @@ def _to_number_infer(b: Meta) -> Meta:
 def to_number(p: Protocol, b: Value) -> Steps[Any]:
     """Bits as the integers 0 and 1."""
     return (
-        yield from p.compose(
-            _secret(p, b), np.ones(1, b.meta.ring.dtype), b.meta.with_(kind="int", f=0)
-        )
+        yield from p.compose(_secret(p, b), b.meta.ring.full(1, 1), b.meta.with_(kind="int", f=0))
     )
 
 

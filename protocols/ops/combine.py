@@ -85,5 +85,5 @@ def combine(p: Protocol, *xs: Value, weights: Sequence[float]) -> Steps[Any]:
         part = p.scale(x, round(weight * 2**bits))
         total = part if total is None else p.add(total, part)
     if total.meta.shape != out.shape:
-        total = p.scale(total, np.ones(out.shape, out.ring.dtype))
+        total = p.scale(total, out.ring.full(out.shape, 1))
     return (yield from drop_bits(p, total, bits, "stochastic"))

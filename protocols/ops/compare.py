@@ -182,6 +182,6 @@ def sign(p: Protocol, x: Share, *, bits: int | None = None) -> Steps[Any]:
     """-1, 0 or 1 as integers: [0 < x] - [x < 0]."""
     below, above = yield from together(negative(p, x, bits=bits), negative(p, p.neg(x), bits=bits))
     ring = x.meta.ring
-    weights = np.array([ring.dtype.type(1), ring.from_int(-1)[()]], ring.dtype)
+    weights = ring.reduce([1, -1])
     both = p.stack_planes(above, below)
     return (yield from p.compose(both, weights, x.meta.with_(kind="int", f=0)))

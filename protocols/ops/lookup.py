@@ -22,7 +22,7 @@ from mpyc_core.transport.mesh import Array, Steps
 
 def ring_array(meta: Meta, values: Sequence[int]) -> Array:
     """Integers of any sign as ring elements."""
-    return np.array([v % (1 << meta.ring.bits) for v in values], meta.ring.dtype)
+    return meta.ring.reduce(list(values))
 
 
 def plus(p: Protocol, x: Share, value: int) -> Share:

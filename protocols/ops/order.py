@@ -138,7 +138,7 @@ def _position(p: Protocol, hot: Share) -> Steps[Share]:
     digits = [np.flatnonzero(places >> b & 1) for b in range((n - 1).bit_length())]
     if not digits:
         return p.embed(p.constant(meta, 0))
-    weights = np.array([1 << b for b in range(len(digits))], meta.ring.dtype)
+    weights = meta.ring.reduce([1 << b for b in range(len(digits))])
     return (yield from p.compose(xor_rows(p, hot, digits), weights, meta))
 
 

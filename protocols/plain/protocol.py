@@ -15,6 +15,7 @@ from mpyc_core.protocols.cost import Cost
 from mpyc_core.protocols.protocol import Protocol
 from mpyc_core.protocols.security import Security
 from mpyc_core.protocols.value import Public, Share, component_spec
+from mpyc_core.ring import SIZES
 from mpyc_core.transport.mesh import Array, Round, Steps
 
 
@@ -27,6 +28,7 @@ class Plain(Protocol):
 
     name: ClassVar[str] = "plain"
     parties: ClassVar[str] = "1 or more"
+    rings: ClassVar[tuple[int, ...]] = SIZES
 
     @classmethod
     def supports(cls, n: int) -> bool:
@@ -74,14 +76,14 @@ class Plain(Protocol):
 
     def msb(self, x: Share, bits: int) -> Steps[Share]:
         self.fresh_op()
-        top = x.meta.ring.rshift_logical(x.parts[0], bits - 1) & x.meta.ring.dtype.type(1)
+        top = x.meta.ring.bit(x.parts[0], bits - 1)
         return Share(x.meta.with_(kind="bit", f=0), (pack(top)[None],))
         yield
 
     def is_zero(self, x: Share, bits: int) -> Steps[Share]:
         self.fresh_op()
         low = x.meta.ring.lshift(x.parts[0], x.meta.ring.bits - bits)
-        return Share(x.meta.with_(kind="bit", f=0), (pack(low == 0)[None],))
+        return Share(x.meta.with_(kind="bit", f=0), (pack(~x.meta.ring.nonzero(low))[None],))
         yield
 
     def decompose(self, x: Share, bits: int) -> Steps[Share]:
@@ -99,7 +101,7 @@ class Plain(Protocol):
         self.fresh_op()
         total = np.zeros(meta.shape, meta.ring.dtype)
         for plane, weight in zip(b.parts[0], weights, strict=True):
-            bit = unpack(plane, meta.size).reshape(meta.shape).astype(meta.ring.dtype)
+            bit = meta.ring.reduce(unpack(plane, meta.size).reshape(meta.shape))
             total = meta.ring.add(total, meta.ring.mul(bit, weight))
         return Share(meta, (np.asarray(total),))
         yield
@@ -107,7 +109,7 @@ class Plain(Protocol):
     def select(self, b: Share, x: Share) -> Steps[Share]:
         self.fresh_op()
         bit = unpack(b.parts[0][0], x.meta.size).reshape(x.meta.shape)
-        return Share(x.meta, (x.meta.ring.mul(x.parts[0], bit.astype(x.meta.ring.dtype)),))
+        return Share(x.meta, (x.meta.ring.mul(x.parts[0], x.meta.ring.reduce(bit)),))
         yield
 
     def cost(self, primitive: str, op: int, **facts: Any) -> Cost:

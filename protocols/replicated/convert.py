@@ -123,7 +123,7 @@ def msb_number(turn: Turn, x: Share, bits: int) -> Steps[Share]:
         received = yield Round(send=turn.to(r1=[mine]), recv=turn.due(r1=due, r0=[number]))
         own = mine ^ turn.came(received, 1)[0]
         u = turn.came(received, 0)[0]
-    t = weigh_bits(turn.role, own, u, np.ones(1, ring.dtype)).reshape(meta.shape)
+    t = weigh_bits(turn.role, own, u, ring.full(1, 1)).reshape(meta.shape)
     y = turn.block(0, "convert", OUT, ring, meta.shape)
     return (yield from _swap(turn, ring.sub(t, y), y, meta))
 

@@ -23,7 +23,7 @@ from .runner import (
     run_case,
 )
 
-RINGS = (64, 32)
+RINGS = (64, 32, 128)
 SECURE = [name for name in protocols() if name != "plain"]
 SIMPLE = ["add", "sum", "mul", "matmul", "conv2d", "rescale", "lt", "eq", "relu", "where"]
 """Operations that stand for all others where the number of parties varies."""
@@ -46,6 +46,7 @@ def parameters(protocol: bool) -> list[object]:
         pytest.param(*([secure] if protocol else []), ring, name, op, case, id=f"{name}-{ring}")
         for secure in (SECURE if protocol else [None])
         for ring in RINGS
+        if secure is None or ring in get_protocol(secure).rings
         for name, op, case in cases(ring)
     ]
 
