@@ -302,9 +302,13 @@ class Wire:
                 message = True
             elif socket is self._monitor:
                 event = True
-            elif self.doorkeeper is not None:
+            elif self.doorkeeper is not None and socket is self.doorkeeper.socket:
                 self.doorkeeper.answer()
         return message, event
+
+    def watch(self, fd: int) -> None:
+        """Let `poll` return when this descriptor becomes readable, too."""
+        self._poller.register(fd, zmq.POLLIN)
 
     def admit(self, open_: bool) -> None:
         """Answer authentication requests while polling, or stop to."""

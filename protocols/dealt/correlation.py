@@ -91,10 +91,11 @@ class Correlation(ABC):
     def check(self, want: Want) -> None:
         """Raise `FrameError` unless a want, which another process made, can be dealt."""
         try:
-            sizes = [place.nbytes for place in self.places(want.facts)]
+            sizes = [int(place.nbytes) for place in self.places(want.facts)]
+            largest, least = max(sizes, default=0), min(sizes, default=0)
         except Exception as error:
             raise FrameError(f"{want} is not a {self.kind} that can be dealt: {error}") from None
-        if max(sizes, default=0) > MAX_PLACE_BYTES or min(sizes, default=0) < 0:
+        if largest > MAX_PLACE_BYTES or least < 0:
             raise FrameError(f"{want} is larger than {MAX_PLACE_BYTES} bytes; use smaller batches")
 
     def shares(self, source: Source, want: Want, party: int, n: int) -> list[Array]:
