@@ -55,7 +55,7 @@ class ProgramHash:
             list(command.outputs),
             sorted(command.params.items()),
         ]
-        packed = msgpack.packb(absorbed, default=_packable)  # type: ignore[no-untyped-call]
+        packed = msgpack.packb(absorbed, default=packable)  # type: ignore[no-untyped-call]
         self.digest = hashlib.blake2b(self.digest + packed, digest_size=16).digest()
         return self.digest
 
@@ -64,7 +64,8 @@ def _digest(array: Array) -> bytes:
     return hashlib.blake2b(np.ascontiguousarray(array).tobytes(), digest_size=16).digest()
 
 
-def _packable(value: Any) -> Any:
+def packable(value: Any) -> Any:
+    """Parameters that msgpack does not know, as plain data; arrays by their hash."""
     if isinstance(value, np.ndarray):
         return [value.dtype.str, list(value.shape), _digest(value)]
     if isinstance(value, (np.integer, np.floating)):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from mpyc_core.bits import words
 
@@ -16,6 +17,8 @@ class Cost:
     ----------
     rounds : number of dependent communication rounds.
     sent : payload bytes that each party sends, in party order.
+    dealt : bytes that a dealer sends to the parties, all together; no round waits for it.
+    uses : how many correlations of each kind a dealer makes.
 
     `a >> b` runs one after the other: rounds add. `a | b` runs in the same rounds: the larger
     number of rounds counts. Bytes add in both.
@@ -23,6 +26,8 @@ class Cost:
 
     rounds: int
     sent: tuple[int, ...]
+    dealt: int = 0
+    uses: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def free(cls, n: int) -> Cost:
@@ -41,10 +46,14 @@ class Cost:
         return sum(self.sent)
 
     def __rshift__(self, then: Cost) -> Cost:
-        return Cost(self.rounds + then.rounds, _add(self.sent, then.sent))
+        return self._with(self.rounds + then.rounds, then)
 
     def __or__(self, other: Cost) -> Cost:
-        return Cost(max(self.rounds, other.rounds), _add(self.sent, other.sent))
+        return self._with(max(self.rounds, other.rounds), other)
+
+    def _with(self, rounds: int, other: Cost) -> Cost:
+        uses = dict(Counter(self.uses) + Counter(other.uses))
+        return Cost(rounds, _add(self.sent, other.sent), self.dealt + other.dealt, uses)
 
 
 def _add(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from mpyc_core.transport.lockstep import together
 from mpyc_core.transport.mesh import Array, Round, Spec, Steps
 
 from .command import Command, ProgramHash
+from .foresight import Foresight
 from .protocol import Protocol
 from .registry import get_op
 from .value import Public, Share, Value, component_spec
@@ -42,6 +43,7 @@ class Evaluator:
         self.protocol = protocol
         self.names = tuple(names) or tuple(f"party{i}" for i in range(protocol.n))
         self.program = ProgramHash()
+        self._foresight = Foresight(type(protocol), protocol.n)
         self.values: dict[int, Value] = {}
 
     def start(self, command: Command, data: Array | None = None) -> Steps[Any]:
@@ -56,6 +58,19 @@ class Evaluator:
         ------
         ShareError : unknown ids, or operands that the operation refuses.
         """
+        steps = self._begin(command, data)
+        self._foresee([command])
+        return steps
+
+    def start_together(self, commands: Sequence[Command]) -> Steps[Any]:
+        """Independent commands in the same rounds."""
+        if len(commands) == 1:
+            return self.start(commands[0])
+        steps = [self._begin(command, None) for command in commands]
+        self._foresee(commands)
+        return together(*steps)
+
+    def _begin(self, command: Command, data: Array | None) -> Steps[Any]:
         operands = [self._operand(x) for x in command.inputs]
         for key in command.outputs:
             if key in self.values:
@@ -66,11 +81,15 @@ class Evaluator:
             return special(command, operands, data)
         return self._operate(command, operands)
 
-    def start_together(self, commands: Sequence[Command]) -> Steps[Any]:
-        """Independent commands in the same rounds."""
-        if len(commands) == 1:
-            return self.start(commands[0])
-        return together(*[self.start(command) for command in commands])
+    def _foresee(self, commands: Sequence[Command]) -> None:
+        """Tell the dealer, if there is one, what the commands will take, before they run."""
+        provider = self.protocol.provider
+        if provider is None or any(command.op in SPECIAL for command in commands):
+            return
+        operands = [[self._operand(x) for x in command.inputs] for command in commands]
+        wants = self._foresight.wants(self.protocol.position, commands, operands)
+        if wants:
+            provider.expect(self.program.digest, wants)
 
     def _operand(self, x: int | Public) -> Value:
         if isinstance(x, Public):

@@ -16,11 +16,15 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from mpyc_core.bits import ones, pack, unpack
+from mpyc_core.errors import ConfigError
 from mpyc_core.meta import Meta
+from mpyc_core.ring import Ring
 from mpyc_core.transport.mesh import Array, Steps
 
 from .bilinear import BILINEAR
 from .cost import Cost
+from .dealt.provider import Provider
+from .dealt.want import Want
 from .security import Security
 from .value import Public, Share, Value
 
@@ -43,11 +47,14 @@ class Protocol(ABC):
     """Which numbers of parties the protocol runs with, in words."""
     rings: ClassVar[tuple[int, ...]] = (32, 64)
     """Bit lengths of the rings that it computes in."""
+    needs_dealer: ClassVar[bool] = False
+    """Whether it takes correlated randomness from a crypto provider."""
 
     def __init__(self, me: int, n: int) -> None:
         self.me = me
         self.n = n
         self._next_op = 0
+        self.provider: Provider | None = None
 
     @classmethod
     @abstractmethod
@@ -62,6 +69,20 @@ class Protocol(ABC):
     @abstractmethod
     def setup(self, session: bytes) -> Steps[None]:
         """Agree on the keys of a new session."""
+
+    def attach(self, provider: Provider) -> None:
+        """Take correlated randomness from this provider, from `setup` on.
+
+        Raises
+        ------
+        ConfigError : the protocol takes none.
+        """
+        if not self.needs_dealer:
+            raise ConfigError(
+                f"protocol {self.name!r} needs no correlated randomness, but the crypto provider "
+                f"{provider.name!r} was named; leave it out, or choose a protocol that needs one"
+            )
+        self.provider = provider
 
     def fresh_op(self) -> int:
         """The next place in program order; every interactive primitive takes exactly one."""
@@ -132,6 +153,10 @@ class Protocol(ABC):
     def cost(self, primitive: str, op: int, **facts: Any) -> Cost:
         """Declared cost of a primitive that runs as operation `op`."""
 
+    def wants(self, primitive: str, op: int, **facts: Any) -> list[Want]:
+        """The correlations that a primitive takes as operation `op`, from the facts of `cost`."""
+        return []
+
     @classmethod
     @abstractmethod
     def deal(cls, x: Array, meta: Meta, n: int) -> list[tuple[Array, ...]]:
@@ -160,6 +185,21 @@ class Protocol(ABC):
         meta = x.meta.with_(kind="int", f=0)
         return (yield from self.compose(negative, x.meta.ring.full(1, 1), meta))
 
+    # -- the ring of shares -----------------------------------------------------------------
+    @classmethod
+    def share_ring(cls, ring: Ring) -> Ring:
+        """The ring of the components of shares of numbers of `ring`; larger where MACs need it."""
+        return ring
+
+    def ring(self, *values: Value) -> Ring:
+        """The ring in which `linear` works on these operands: that of shares if any is secret.
+
+        What a function given to `linear` computes with goes through this ring, constants included
+        (`Ring.extend`).
+        """
+        ring = values[0].meta.ring
+        return ring if all(isinstance(v, Public) for v in values) else self.share_ring(ring)
+
     # -- local operations -------------------------------------------------------------------
     def linear(self, fn: Callable[..., Array], meta: Meta, *values: Value) -> Any:
         """Apply a linear function to the components; public operands are embedded first.
@@ -177,20 +217,20 @@ class Protocol(ABC):
 
     def add(self, x: Value, y: Value) -> Any:
         """x + y with broadcasting; scales must agree."""
-        return self.linear(x.meta.ring.add, _join(x, y), x, y)
+        return self.linear(self.ring(x, y).add, _join(x, y), x, y)
 
     def sub(self, x: Value, y: Value) -> Any:
         """x - y with broadcasting; scales must agree."""
-        return self.linear(x.meta.ring.sub, _join(x, y), x, y)
+        return self.linear(self.ring(x, y).sub, _join(x, y), x, y)
 
     def neg(self, x: Value) -> Any:
         """-x."""
-        return self.linear(x.meta.ring.neg, x.meta, x)
+        return self.linear(self.ring(x).neg, x.meta, x)
 
     def scale(self, x: Value, factor: Array | int, meta: Meta | None = None) -> Any:
         """x times public ring elements, without a truncation."""
-        ring = x.meta.ring
-        c = factor if isinstance(factor, np.ndarray) else ring.reduce(factor)
+        ring = self.ring(x)
+        c = ring.extend(factor) if isinstance(factor, np.ndarray) else ring.reduce(factor)
         if meta is None:
             meta = x.meta.with_(shape=np.broadcast_shapes(x.meta.shape, c.shape))
         return self.linear(lambda part: ring.mul(part, c), meta, x)
@@ -204,13 +244,14 @@ class Protocol(ABC):
         self, kind: str, x: Value, y: Value, meta: Meta, params: Mapping[str, Any]
     ) -> Any:
         """A bilinear product in which at least one operand is public; scales add."""
-        apply = BILINEAR[kind]
-        ring = meta.ring
+        apply, ring = BILINEAR[kind], self.ring(x, y)
         if isinstance(y, Public):
-            return self.linear(lambda part: apply(ring, part, y.value, params), meta, x)
+            right = ring.extend(y.value)
+            return self.linear(lambda part: apply(ring, part, right, params), meta, x)
         if not isinstance(x, Public):
             raise TypeError("product_public needs a public operand; use product for two secrets")
-        return self.linear(lambda part: apply(ring, x.value, part, params), meta, y)
+        left = ring.extend(x.value)
+        return self.linear(lambda part: apply(ring, left, part, params), meta, y)
 
     def reshape_like(self, fn: Callable[..., Array], meta: Meta, *values: Value) -> Any:
         """Apply a function that only moves or repeats elements (reshape, index, concatenate)."""

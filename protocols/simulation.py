@@ -7,7 +7,7 @@ beside the protocol (`debug`), the record of every party's view, replaced messag
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,12 +22,15 @@ from mpyc_core.transport.mesh import Array, Counters, Tag
 from .backend import Backend, Ref, Wrap, check_shape, decode, encode
 from .command import Command
 from .cost import Cost
-from .costmodel import CostModel
+from .costmodel import blank
+from .dealt.local import GATE, InsecureLocalDealer
+from .dealt.provider import Provider
 from .evaluator import Evaluator
+from .foresight import walk
 from .plain.protocol import Plain
 from .promises import broken_promise
-from .registry import get_op
-from .value import Public, Share
+from .security import Security
+from .value import Public, Share, Value
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,12 @@ class Simulation(Backend):
         self._messages: list[Message] = []
         self._offers: dict[tuple[str, str], tuple[Array, int | None]] = {}
         self._sequence = 0
+        self.providers: list[Provider] = []
+        """What each party sees of the dealer, where the protocol needs one."""
+        if self.protocol.needs_dealer:
+            self.providers += InsecureLocalDealer(n, gate=GATE).providers()
+            for evaluator, provider in zip(self.evaluators, self.providers, strict=True):
+                evaluator.protocol.attach(provider)
         session = fresh_key(32)
         self._lockstep("setup", [e.protocol.setup(session) for e in self.evaluators])
 
@@ -108,16 +117,23 @@ class Simulation(Backend):
 
     def declared_cost(self, op: str, inputs: Sequence[Ref | Public], **params: Any) -> Cost:
         """What the protocol declares for an operation at this place of the program."""
-        protocol = self.evaluators[0].protocol
-        model = CostModel(self.protocol, len(self.names), protocol.position)
-        values = [x if isinstance(x, Public) else _zeros(x.meta) for x in inputs]
-        evaluator = Evaluator(model)
-        for key, value in enumerate(values):
-            evaluator.values[key] = value
-        outputs = get_op(op).metas([v.meta for v in values], params)
-        keys = tuple(range(len(values)))
-        out = tuple(range(len(values), len(values) + len(outputs)))
-        return model.measure(evaluator.start(Command(op, keys, out, params)))
+        position = self.evaluators[0].protocol.position
+        values: dict[int, Value] = {
+            id(x): x if isinstance(x, Public) else blank(x.meta) for x in inputs
+        }
+        operands = [[values[id(x)] for x in inputs]]
+        command = Command(op, params=params)
+        return walk(self.protocol, len(self.names), position, [command], operands)[0]
+
+    @property
+    def security(self) -> Security:
+        security = super().security
+        return replace(security, dealer="INSECURE local") if self.providers else security
+
+    @property
+    def dealt(self) -> int:
+        """Bytes that the dealer sent to the parties so far."""
+        return sum(provider.received for provider in self.providers)
 
     def _free(self, key: int) -> None:
         for evaluator in (*self.evaluators, *([self._oracle] if self._oracle else [])):
@@ -213,18 +229,14 @@ class Simulation(Backend):
         return [m for m in self._messages if m.receiver == party]
 
     def cost(self) -> dict[str, Any]:
-        """Rounds and bytes, by party and by operation."""
+        """Rounds and bytes, by party and by operation, and bytes from the dealer."""
         return {
             "rounds": self.counters[0].rounds,
             "bytes": {n: c.payload for n, c in zip(self.names, self.counters, strict=True)},
+            "dealt": self.dealt,
             "operations": {n: c.snapshot() for n, c in zip(self.names, self.counters, strict=True)},
         }
 
     def close(self) -> None:
         for evaluator in self.evaluators:
             evaluator.erase()
-
-
-def _zeros(meta: Meta) -> Share:
-    zero = encode(np.zeros(meta.shape, bool if meta.kind == "bit" else np.int64), meta.ring, 0)
-    return Share(meta, (zero.value,))

@@ -66,7 +66,7 @@ def test_operands_of_two_sessions_do_not_mix() -> None:
 def test_rings_and_scales(ring: int) -> None:
     with mpc.simulate(3, ring=ring, f=6) as s:
         np.testing.assert_array_equal((s.share([1.5]) * 2).reveal(), [3.0])
-    with pytest.raises(errors.ConfigError, match="32 or 64"):
+    with pytest.raises(errors.ConfigError, match="32, 64 or 128"):
         mpc.simulate(3, ring=40)
 
 
