@@ -65,6 +65,16 @@ class Ring:
         return self.bits // 8
 
     @property
+    def modulus(self) -> int:
+        """How many elements there are."""
+        return 1 << self.bits
+
+    @property
+    def width(self) -> int:
+        """Bits of the signed integers that comparisons take, where nothing else is asked for."""
+        return self.bits
+
+    @property
     def name(self) -> str:
         """The ring as it is written in messages: Z/2^64."""
         return f"Z/2^{self.bits}"
@@ -122,6 +132,11 @@ class Ring:
         out = np.zeros(shape, self.dtype)
         self._on(x).scatter_add(out, key, x)
         return out
+
+    def twos(self, x: Array) -> Array:
+        """The signed integers that elements stand for, as two's complement in words."""
+        self._check(x)
+        return x
 
     def bit(self, x: Array, i: int) -> npt.NDArray[np.bool_]:
         """Bit i of every element, 0 <= i < bits."""
@@ -342,14 +357,18 @@ Z128 = Ring(128)
 
 
 def ring(bits: int) -> Ring:
-    """The ring Z/2^bits.
+    """The ring Z/2^bits, or for 61 and 127 the field GF(2^bits - 1).
 
     Raises
     ------
     ConfigError
-        There is no such ring; those of 32, 64 and 128 bits exist.
+        There is no such ring; those of 32, 64 and 128 bits and two fields exist.
     """
-    for known in (Z32, Z64, Z128):
+    from mpyc_core.field import F61, F127  # a field is a ring
+
+    for known in (Z32, Z64, Z128, F61, F127):
         if known.bits == bits:
             return known
-    raise ConfigError(f"expected a ring of 32, 64 or 128 bits, got {bits!r}")
+    raise ConfigError(
+        f"expected a ring of 32, 64 or 128 bits, got {bits!r}; 61 and 127 are prime fields"
+    )

@@ -16,7 +16,7 @@ from mpyc_core.errors import ShapeMismatch
 from mpyc_core.parallel import run_rows
 
 from .gemm import WORKSPACE, gemm_images, gemm_sum_images, whole_panels
-from .wide_product import correlate, correlate_gradient
+from .wide_product import Into, correlate, correlate_gradient, product_into
 from .workspace import workspace
 
 Array = npt.NDArray[Any]
@@ -24,18 +24,26 @@ Pair = tuple[int, int]
 Size2 = int | Pair
 
 
-def conv2d(x: Array, w: Array, stride: Size2, padding: Size2) -> Array:
-    """Cross-correlation of images (n, c, h, w) with filters (o, c, kh, kw)."""
+def conv2d(x: Array, w: Array, stride: Size2, padding: Size2, into: Into | None = None) -> Array:
+    """Cross-correlation of images (n, c, h, w) with filters (o, c, kh, kw).
+
+    `into` multiplies matrices in a ring of its own; by default Z/2^k as the dtype says.
+    """
     step, pad = _pair(stride), _pair(padding)
     oh, ow = _output(x.shape, w.shape, step, pad)
     out = np.zeros((x.shape[0], w.shape[0], oh, ow), x.dtype)
     if out.size and w.size:
-        _correlate(_padded(x, pad, pad), w, step, out)
+        _correlate(_padded(x, pad, pad), w, step, out, into)
     return out
 
 
 def conv2d_grad_x(
-    g: Array, w: Array, x_shape: tuple[int, ...], stride: Size2, padding: Size2
+    g: Array,
+    w: Array,
+    x_shape: tuple[int, ...],
+    stride: Size2,
+    padding: Size2,
+    into: Into | None = None,
 ) -> Array:
     """Adjoint of `conv2d` in the images: a correlation of the spread gradient, filters turned."""
     step, pad = _pair(stride), _pair(padding)
@@ -55,12 +63,17 @@ def conv2d_grad_x(
         width + kw - 1 - before[1] - spread.shape[3],
     )
     turned = w.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
-    _correlate(_padded(spread, before, after), turned, (1, 1), out)
+    _correlate(_padded(spread, before, after), turned, (1, 1), out, into)
     return out
 
 
 def conv2d_grad_w(
-    x: Array, g: Array, w_shape: tuple[int, ...], stride: Size2, padding: Size2
+    x: Array,
+    g: Array,
+    w_shape: tuple[int, ...],
+    stride: Size2,
+    padding: Size2,
+    into: Into | None = None,
 ) -> Array:
     """Adjoint of `conv2d` in the filters: a product summed over images and pixels."""
     step, pad = _pair(stride), _pair(padding)
@@ -72,9 +85,9 @@ def conv2d_grad_w(
     images = _padded(x, pad, pad)
     size = images[0].size
     taps, pixels = _offsets(images.shape, w_shape, g.shape, step)
-    if g.dtype.fields:
+    if into or g.dtype.fields:
         by_image = images.reshape(n, size), g.reshape(n, o, -1)
-        return correlate_gradient(*by_image, pixels, taps).reshape(w_shape)
+        return correlate_gradient(*by_image, pixels, taps, into or product_into).reshape(w_shape)
     tap_panels = whole_panels(taps)
     rows = _contiguous(g).reshape(n * o, -1)
     flat = images.reshape(-1)
@@ -92,13 +105,14 @@ def conv2d_grad_w(
     return np.asarray(sum(sums[1:], sums[0])).reshape(w_shape)
 
 
-def _correlate(images: Array, w: Array, step: Pair, out: Array) -> None:
+def _correlate(images: Array, w: Array, step: Pair, out: Array, into: Into | None) -> None:
     """`out` = correlation of padded images with filters."""
     size, result = images[0].size, out[0].size
     taps, pixels = _offsets(images.shape, w.shape, out.shape, step)
     filters = _contiguous(w).reshape(w.shape[0], -1)
-    if out.dtype.fields:
-        correlate(images.reshape(-1, size), filters, taps, pixels, out.reshape(*out.shape[:2], -1))
+    if into or out.dtype.fields:
+        flat_images, by_filter = images.reshape(-1, size), out.reshape(*out.shape[:2], -1)
+        correlate(flat_images, filters, taps, pixels, into or product_into, by_filter)
         return
     panels = whole_panels(pixels)
     flat, flat_out = images.reshape(-1), out.reshape(-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from mpyc_core.parallel import run_rows
 from .simd import high_product
 
 Array = npt.NDArray[Any]
+Into = Callable[[Array, Array, Array], None]
+"""Writes the product of two matrices over the third operand, which is zero before."""
 
 _MAC_PER_THREAD = 1 << 16
 
@@ -31,7 +34,9 @@ def product_into(a: Array, b: Array, out: Array) -> None:
     )
 
 
-def correlate(images: Array, filters: Array, taps: Array, pixels: Array, out: Array) -> None:
+def correlate(
+    images: Array, filters: Array, taps: Array, pixels: Array, into: Into, out: Array
+) -> None:
     """out[n] = filters @ patches of images[n]; `out` is zero before.
 
     Parameters
@@ -39,14 +44,15 @@ def correlate(images: Array, filters: Array, taps: Array, pixels: Array, out: Ar
     images : padded, shape (images, words of each).
     filters : shape (filters, taps).
     taps, pixels : offsets in an image, which add up to those of the patches.
+    into : multiplies matrices.
     out : shape (images, filters, pixels).
     """
     where = taps[:, None] + pixels
     for image, result in zip(images, out, strict=True):
-        product_into(filters, image[where], result)
+        into(filters, image[where], result)
 
 
-def correlate_gradient(images: Array, g: Array, pixels: Array, taps: Array) -> Array:
+def correlate_gradient(images: Array, g: Array, pixels: Array, taps: Array, into: Into) -> Array:
     """The sum over n of g[n] @ transposed patches of images[n], shape (filters, taps).
 
     Parameters
@@ -57,7 +63,7 @@ def correlate_gradient(images: Array, g: Array, pixels: Array, taps: Array) -> A
     depth = g.shape[0] * g.shape[2]
     patches = np.concatenate([image[where] for image in images])
     out = np.zeros((g.shape[1], len(taps)), g.dtype)
-    product_into(g.transpose(1, 0, 2).reshape(-1, depth), patches, out)
+    into(g.transpose(1, 0, 2).reshape(-1, depth), patches, out)
     return out
 
 
