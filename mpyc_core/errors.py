@@ -22,7 +22,8 @@
     │   └── Disconnected            (also ConnectionError)
     ├── PermissionDenied            (also PermissionError)
     │   ├── RequestDenied
-    │   └── BudgetExceeded
+    │   ├── BudgetExceeded
+    │   └── UnboundedSensitivity    no noise that is finite would cover what was asked for
     └── RequestTimeout              (also TimeoutError)
 
 A message says what was expected, what came, from which party, and what to do. It never holds a
@@ -148,6 +149,10 @@ class RequestDenied(PermissionDenied):
 
 class BudgetExceeded(PermissionDenied):
     """A privacy budget does not cover the request."""
+
+
+class UnboundedSensitivity(PermissionDenied):
+    """What one subject changes in a value cannot be bounded, so no finite noise covers it."""
 
 
 class RequestTimeout(MpcError, TimeoutError):

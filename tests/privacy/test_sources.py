@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("mpyc_core", "transport", "protocols", "ml")
+FOLDERS = ("mpyc_core", "transport", "protocols", "ml", "privacy")
 FILES = [
     path
     for folder in FOLDERS

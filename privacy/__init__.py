@@ -1,0 +1,78 @@
+"""Differential privacy: what one person can change, noise that hides it, budgets that add up.
+
+label.py        what follows a value from its owner to its release
+sensitivity.py  from a typed graph to a plan of release
+mechanisms.py   noisy integers and their price
+budget.py       accounts, and the states of a release that is paid for
+local.py        randomised response
+dpsgd.py        training with clipped and noisy gradients
+
+Names are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .budget import Charge, Ledger, Release, State, Store, dataset_account, subject_account
+    from .label import Label, Source, constant
+    from .mechanisms import choose, discrete_gaussian, discrete_laplace, epsilon_for_error
+    from .memory import MemoryStore
+    from .price import Price
+    from .sensitivity import Plan, analyse
+    from .transfer import LabelTable
+
+_HOMES = {
+    "budget": (
+        "Charge",
+        "Ledger",
+        "Release",
+        "State",
+        "Store",
+        "dataset_account",
+        "subject_account",
+    ),
+    "label": ("Label", "Source", "constant"),
+    "mechanisms": ("choose", "discrete_gaussian", "discrete_laplace", "epsilon_for_error"),
+    "memory": ("MemoryStore",),
+    "price": ("Price",),
+    "sensitivity": ("Plan", "analyse"),
+    "transfer": ("LabelTable",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Charge",
+    "Label",
+    "LabelTable",
+    "Ledger",
+    "MemoryStore",
+    "Plan",
+    "Price",
+    "Release",
+    "Source",
+    "State",
+    "Store",
+    "analyse",
+    "choose",
+    "constant",
+    "dataset_account",
+    "discrete_gaussian",
+    "discrete_laplace",
+    "epsilon_for_error",
+    "subject_account",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
