@@ -70,6 +70,7 @@ def session(
     f: int | None = None,
     connect: str | None = None,
     threads: int | None = None,
+    crypto_provider: str | None = None,
 ) -> Session:
     """Start local party processes, or connect to running ones, and drive them from here.
 
@@ -81,6 +82,8 @@ def session(
     f : fraction bits of fixed point; None takes 16 for 64 bits and 8 for 32.
     connect : a cluster file: drive the servers it names instead of local processes.
     threads : kernel threads per local party; None shares the cores among them.
+    crypto_provider : for protocols that need one, the name of a dealer who holds no share; a
+        process of that name is started beside the parties. With `connect` the file names it.
 
     Returns
     -------
@@ -93,7 +96,7 @@ def session(
     """
     from mpyc_core.cli.local import open_session
 
-    return open_session(parties, protocol, ring, f, connect, threads)
+    return open_session(parties, protocol, ring, f, connect, threads, crypto_provider)
 
 
 def simulate(
@@ -137,6 +140,7 @@ def run(
     f: int | None = None,
     args: Mapping[str, Any] | None = None,
     threads: int | None = None,
+    crypto_provider: str | None = None,
 ) -> dict[str, Any]:
     """Run one program at every party, each a local process, and collect what each returns.
 
@@ -145,6 +149,7 @@ def run(
     program : `program(party, **args)`, or its place as "file.py:function" or "module:function". A
         function that cannot be imported (typed in a notebook) runs on threads here, and says so.
     args : plain data and arrays, the same for every party.
+    crypto_provider : see `session`.
 
     Returns
     -------
@@ -153,5 +158,12 @@ def run(
     from mpyc_core.cli.local import run_program
 
     return run_program(
-        program, parties, protocol=protocol, ring=ring, f=f, args=args, threads=threads
+        program,
+        parties,
+        protocol=protocol,
+        ring=ring,
+        f=f,
+        args=args,
+        threads=threads,
+        crypto_provider=crypto_provider,
     )

@@ -12,7 +12,7 @@ import weakref
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -104,6 +104,7 @@ class Backend(ABC):
         self.f = fixed.default_f(self.ring) if f is None else f
         self.wrap = wrap
         self.dropped: deque[int] = deque()
+        self.crypto_provider: str | None = None
         self._ids = 0
         self._openings: list[Opening] = []
 
@@ -142,7 +143,8 @@ class Backend(ABC):
     @property
     def security(self) -> Security:
         """What this session guarantees, and what it rests on."""
-        return self.protocol.security(len(self.names))
+        security = self.protocol.security(len(self.names))
+        return replace(security, provider=self.crypto_provider or "")
 
     def execute(
         self, op: str, inputs: Sequence[Ref | Public], params: Mapping[str, Any] | None = None

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mpyc_core.errors import ConfigError, RequestDenied
+from mpyc_core.errors import ConfigError, MpcError, RequestDenied
 from mpyc_core.meta import Meta
 from mpyc_core.transport.mesh import Array, Mesh, drive
 
 from .backend import Backend, Ref, Wrap, check_shape, encode
 from .command import Command
+from .dealt.appoint import require_provider
+from .dealt.provider import Provider
 from .evaluator import Evaluator, encode_meta
 from .value import Public
 
@@ -30,6 +32,7 @@ class Party(Backend):
     consent : ask every party before anything is opened that was made of an owner's data. Parties
         of one session must agree on it. Off for programs, which their owners have read.
     on_open : this party's answer, for what was made of its data; None refuses.
+    provider : the dealer of protocols that need one, not yet connected; the party closes it.
     """
 
     def __init__(
@@ -42,8 +45,12 @@ class Party(Backend):
         wrap: Wrap,
         consent: bool = False,
         on_open: OnOpen | None = None,
+        provider: Provider | None = None,
     ) -> None:
         super().__init__(mesh.names, protocol, ring, f, wrap)
+        self.provider = provider
+        name = None if provider is None else provider.name
+        self.crypto_provider = require_provider(self.protocol, mesh.names, name)
         self.mesh = mesh
         self.me = mesh.me
         self.name = mesh.names[mesh.me]
@@ -53,7 +60,13 @@ class Party(Backend):
         self.listener: Callable[[dict[str, Any]], None] | None = None
         self._offers: dict[str, Public] = {}
         self._sequence = 0
-        self._drive(self.evaluator.protocol.setup(mesh.session), "setup")
+        if provider is not None:
+            self.evaluator.protocol.attach(provider)
+        try:
+            self._drive(self.evaluator.protocol.setup(mesh.session), "setup")
+        except MpcError as error:
+            self.abort(error)
+            raise
 
     def _drive(self, steps: Any, name: str) -> Any:
         self._sequence += 1
@@ -185,15 +198,24 @@ class Party(Backend):
             )
 
     def cost(self) -> dict[str, Any]:
-        """This party's own traffic, by operation, and in all."""
+        """This party's own traffic, by operation and in all, and bytes from the dealer."""
         counters = self.mesh.counters
         return {
             "party": self.name,
             "rounds": counters.rounds,
             "bytes": counters.payload,
+            "dealt": 0 if self.provider is None else self.provider.received,
             "operations": counters.snapshot(),
         }
 
+    def abort(self, error: MpcError) -> None:
+        """Tell the peers and the dealer that this party stops, and why."""
+        self.mesh.abort(error)
+        if self.provider is not None:
+            self.provider.abort(error)
+
     def close(self) -> None:
         self.evaluator.erase()
+        if self.provider is not None:
+            self.provider.close()
         self.mesh.close()

@@ -24,6 +24,7 @@ class Security:
     comp_bits : computational security in bits (AES-128 streams, HKDF-SHA256).
     dealer : who deals correlated randomness.
     not_covered : what a user must not expect.
+    provider : name of the dealer of a session.
     """
 
     adversary: Adversary
@@ -34,6 +35,7 @@ class Security:
     comp_bits: int
     dealer: Dealer = "none"
     not_covered: tuple[str, ...] = ()
+    provider: str = ""
 
     def __str__(self) -> str:
         bits = f"{self.comp_bits} computational bits"
@@ -43,7 +45,7 @@ class Security:
             f"{self.adversary}, {self.threshold} of {self.parties} parties corrupted, "
             f"abort: {self.abort}",
             bits,
-            f"dealer: {self.dealer}",
+            f"dealer: {', '.join(filter(None, (self.provider, self.dealer)))}",
             *(f"not covered: {item}" for item in self.not_covered),
         ]
         return "\n".join(lines)

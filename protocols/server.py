@@ -68,7 +68,7 @@ class Server:
                 if error.party is None:
                     error.party = self.party.name
                 self.requests.reply({"error": error.to_wire(), "fatal": True})
-                self.party.mesh.abort(error)
+                self.party.abort(error)
                 raise
             self.requests.reply(answer, payload)
 

@@ -29,6 +29,7 @@ from mpyc_core.transport.mesh import Array
 
 from .backend import Backend, Ref, Wrap, check_shape, encode
 from .command import Command, to_wire
+from .dealt.appoint import require_provider
 
 RECOVERABLE = (PermissionDenied, ShareError, ConfigError)
 """Errors after which a session goes on: every party refused before anything was sent."""
@@ -59,7 +60,8 @@ class Session(Backend):
     ----------
     channel : connected to one server per party.
     on_close : called last, to end local processes.
-    pids : process ids of local parties, by name.
+    pids : process ids of local parties and their dealer, by name.
+    crypto_provider : name of the dealer, for protocols that need one.
     """
 
     audience = "the driver"
@@ -75,8 +77,10 @@ class Session(Backend):
         wrap: Wrap,
         on_close: Callable[[], None] | None = None,
         pids: Mapping[str, int] | None = None,
+        crypto_provider: str | None = None,
     ) -> None:
         super().__init__(names, protocol, ring, f, wrap)
+        self.crypto_provider = require_provider(self.protocol, self.names, crypto_provider)
         self._channel = channel
         self._on_close = on_close
         self.pids = dict(pids or {})
@@ -199,11 +203,12 @@ class Session(Backend):
             return self.protocol.from_parties(parts, ref.meta)
 
     def cost(self) -> dict[str, Any]:
-        """Rounds and bytes among the parties, by party and by operation."""
+        """Rounds and bytes among the parties, by party and by operation; bytes from the dealer."""
         answers = {name: header for name, (header, _) in self._ask({"do": "cost"}).items()}
         return {
             "rounds": answers[self.names[0]]["rounds"],
             "bytes": {name: header["bytes"] for name, header in answers.items()},
+            "dealt": sum(int(header["dealt"]) for header in answers.values()),
             "operations": {name: header["operations"] for name, header in answers.items()},
         }
 

@@ -17,6 +17,11 @@
     [drivers.notebook]                        # who may drive sessions; optional
     public_key = "..."
 
+    [dealer]                                  # the crypto provider, for protocols that need one
+    name       = "openmined"                  # nobody who holds a share
+    address    = "tcp://openmined.example:7010"
+    public_key = "..."                        # bind, as above
+
 Every party has the same file; what differs is only each one's secret key file.
 """
 
@@ -24,7 +29,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -60,6 +65,21 @@ class PartyEntry:
 
 
 @dataclass(frozen=True)
+class DealerEntry:
+    """The crypto provider of a cluster file."""
+
+    name: str
+    address: str
+    public_key: str | None = None
+    bind: str | None = None
+
+    @property
+    def listens_at(self) -> str:
+        """Where it binds for the parties."""
+        return self.bind or self.address
+
+
+@dataclass(frozen=True)
 class Cluster:
     """The content of a cluster file.
 
@@ -67,6 +87,7 @@ class Cluster:
     ----------
     parties : in the order of the file, which is the party order.
     drivers : public keys of those who may drive sessions, by name.
+    dealer : the crypto provider, if there is one.
     """
 
     parties: tuple[PartyEntry, ...]
@@ -75,6 +96,7 @@ class Cluster:
     f: int | None = None
     limits: Limits = field(default_factory=Limits)
     drivers: Mapping[str, str] = field(default_factory=dict)
+    dealer: DealerEntry | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -103,6 +125,7 @@ class Cluster:
             "protocol": self.protocol,
             "ring": str(self.ring),
             "f": "default" if self.f is None else str(self.f),
+            "crypto provider": dealer_fact(self.dealer),
         }
 
     def party(self, name: str) -> PartyEntry:
@@ -139,19 +162,21 @@ def parse_cluster(text: str, source: str = "cluster file") -> Cluster:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{source} is not TOML: {error}") from error
     top = _Table(source, "", data)
-    top.only("parties", "session", "drivers")
+    top.only("parties", "session", "drivers", "dealer")
     session = top.table("session")
     session.only("protocol", "ring", "f", "limits")
     entries = top.table("parties")
     if not entries.data:
         raise ConfigError(f"{source}: [parties.NAME] is missing; one table per party is needed")
+    parties = tuple(_party(entries.table(name)) for name in entries.data)
     return Cluster(
-        parties=tuple(_party(entries.table(name)) for name in entries.data),
+        parties=parties,
         protocol=session.text("protocol"),
         ring=session.integer("ring", 64),
         f=session.integer("f", None),
         limits=_limits(session.table("limits")),
         drivers=_drivers(top.table("drivers")),
+        dealer=_dealer(top.table("dealer"), parties) if "dealer" in data else None,
     )
 
 
@@ -219,6 +244,34 @@ def _party(table: _Table) -> PartyEntry:
     elif not all(is_local(a) for a in (address, *optional.values())):
         raise table.fail("public_key", "the party's public key (python -m mpyc_core keys)")
     return PartyEntry(table.path.partition(".")[2], address, key, **optional)
+
+
+def _dealer(table: _Table, parties: Sequence[PartyEntry]) -> DealerEntry:
+    table.only("name", "address", "public_key", "bind")
+    name = table.text("name")
+    bind = table.address("bind") if "bind" in table.data else None
+    address, key = table.address("address"), table.optional("public_key")
+    if key is not None:
+        check_key(key, f"{table.source}: [{table.path}] public_key")
+    elif not (is_local(address) and is_local(bind or address)):
+        raise table.fail("public_key", "the dealer's public key (python -m mpyc_core keys)")
+    for party in parties:
+        same = "name" if name == party.name else "address" if address == party.address else ""
+        if not same and key is not None and key == party.public_key:
+            same = "public_key"
+        if same:
+            raise ConfigError(
+                f"{table.source}: [{table.path}] {same} is that of party {party.name!r}; who deals "
+                "knows all masks and must hold no share"
+            )
+    if (key is None) != all(party.public_key is None for party in parties):
+        raise table.fail("public_key", "keys for the dealer and all parties, or for none")
+    return DealerEntry(name, address, key, bind)
+
+
+def dealer_fact(dealer: DealerEntry | None) -> str:
+    """Who deals, as parties compare it; how each of them reaches the dealer may differ."""
+    return "none" if dealer is None else " ".join([dealer.name, dealer.public_key or ""]).strip()
 
 
 def _limits(table: _Table) -> Limits:

@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": "see it work: three hospitals train one tumour classifier, or encrypted MNIST",
     "run": "run a program at local parties, each a process",
     "party": "run one party of a cluster: a program, or a server that sessions drive",
+    "dealer": "be the crypto provider of a cluster: deal correlated randomness, see no data",
     "keys": "make the key pair by which a party is known",
     "warm": "compile the kernels ahead of their first use",
     "info": "versions, CPU features, kernels, protocols and their security",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
-import threading
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from mpyc_core.errors import ConfigError, MpcError, PeerTimeout, TransportError
 from mpyc_core.errors import from_wire as error_from_wire
+from mpyc_core.protocols.dealt.appoint import require_provider
 from mpyc_core.protocols.plaindata import freeze, thaw
 from mpyc_core.protocols.registry import get_protocol
 from mpyc_core.protocols.session import Session
@@ -34,22 +36,61 @@ def party_names(parties: int | Sequence[str]) -> tuple[str, ...]:
     return tuple(parties)
 
 
-def _launch(
-    names: Sequence[str], config: Mapping[str, Any]
-) -> tuple[LocalProcesses, dict[str, Any]]:
-    """Start one process per party and tell each what to be and where the others are."""
-    processes = LocalProcesses(names)
-    try:
-        for name in names:
-            processes.send(name, {**config, "name": name, "names": list(names), "path": sys.path})
-        places = _collect(processes, names, time.monotonic() + START)
-        addresses = {name: place["address"] for name, place in places.items()}
-        for name in names:
-            processes.send(name, {"addresses": addresses})
-    except BaseException:
-        processes.close()
-        raise
-    return processes, places
+class Launched:
+    """Local processes of all parties, and of their crypto provider if they have one.
+
+    They find each other by sockets in a folder that only this user can enter.
+
+    Parameters
+    ----------
+    config : what each party is to be.
+    provider : name of the dealer to start, if any.
+    parties : whether to start the parties, or the dealer alone.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        config: Mapping[str, Any],
+        provider: str | None = None,
+        *,
+        parties: bool = True,
+    ) -> None:
+        players = list(names) if parties else []
+        everybody = [*players, *([] if provider is None else [provider])]
+        self._folder = tempfile.mkdtemp(prefix="mpc-")
+        self._closed = False
+        try:
+            self.processes = LocalProcesses(everybody)
+        except BaseException:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+        try:
+            shared = {"names": list(names), "path": sys.path, "folder": self._folder}
+            for name in players:
+                self.processes.send(name, {**config, **shared, "name": name, "dealer": provider})
+            if provider is not None:
+                self.processes.send(provider, {**shared, "mode": "deal", "name": provider})
+            self.places = _collect(self.processes, everybody, time.monotonic() + START)
+            addresses = {name: place["address"] for name, place in self.places.items()}
+            for name in players:
+                self.processes.send(name, {"addresses": addresses})
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End all processes and remove the folder; safe to call twice."""
+        if not self._closed:
+            self._closed = True
+            self.processes.close()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def _collect(
@@ -61,7 +102,7 @@ def _collect(
     """One answer from every party; the first cause, if any reports an error."""
     found: dict[str, Any] = {}
     errors: list[MpcError] = []
-    while len(found) < len(names):
+    while not set(names) <= set(found):
         remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
         try:
             name, message = processes.receive(remaining)
@@ -74,7 +115,7 @@ def _collect(
             ) from None
         except TransportError as error:
             errors.append(error)
-            if len(errors) > len(names):
+            if len(errors) > len(names) + 1:
                 break
         else:
             if "report" in message:
@@ -107,11 +148,12 @@ def run_program(
     f: int | None = None,
     args: Mapping[str, Any] | None = None,
     threads: int | None = None,
+    crypto_provider: str | None = None,
     on_report: OnReport | None = None,
 ) -> dict[str, Any]:
     """See `mpyc_core.run`; `on_report` gets what parties `tell` on the way."""
     names, args = party_names(parties), dict(args or {})
-    get_protocol(protocol, len(names))
+    require_provider(get_protocol(protocol, len(names)), names, crypto_provider)
     place = program if isinstance(program, str) else place_of(program)
     if place is None:
         warnings.warn(
@@ -120,7 +162,10 @@ def run_program(
             "to run real parties",
             stacklevel=3,
         )
-        return _run_threads(program, names, protocol, ring, f, args)  # type: ignore[arg-type]
+        from .threads import run_threads
+
+        settings = {"protocol": protocol, "ring": ring, "f": f}
+        return run_threads(program, names, settings, args, crypto_provider)  # type: ignore[arg-type]
     config = {
         "mode": "run",
         "program": place,
@@ -130,49 +175,9 @@ def run_program(
         "f": f,
         "threads": threads,
     }
-    processes, _ = _launch(names, config)
-    with processes:
-        results = _collect(processes, names, on_report=on_report)
+    with Launched(names, config, crypto_provider) as launched:
+        results = _collect(launched.processes, names, on_report=on_report)
     return {name: thaw(results[name]["result"]) for name in names}
-
-
-def _run_threads(
-    program: Program,
-    names: Sequence[str],
-    protocol: str,
-    ring: int,
-    f: int | None,
-    args: Mapping[str, Any],
-) -> dict[str, Any]:
-    """All parties as threads over queues: for programs that only this process has."""
-    from mpyc_core.ml.tensor import SecretTensor
-    from mpyc_core.protocols.party import Party
-    from mpyc_core.transport.queues import queue_meshes
-
-    results: dict[str, Any] = {}
-    errors: list[BaseException] = []
-
-    def play(mesh: Any) -> None:
-        try:
-            party = Party(mesh, protocol=protocol, ring=ring, f=f, wrap=SecretTensor)
-            results[party.name] = program(party, **args)
-        except MpcError as error:
-            errors.append(error)
-            mesh.abort(error)
-        except BaseException as error:  # the caller's own exception is raised again below
-            errors.insert(0, error)
-            mesh.abort(MpcError(f"the program of {mesh.names[mesh.me]} raised"))
-        finally:
-            mesh.close()
-
-    workers = [threading.Thread(target=play, args=(mesh,)) for mesh in queue_meshes(names)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    if errors:
-        raise errors[0]
-    return {name: results[name] for name in names}
 
 
 def open_session(
@@ -182,6 +187,7 @@ def open_session(
     f: int | None,
     connect: str | None,
     threads: int | None,
+    crypto_provider: str | None = None,
 ) -> Session:
     """See `mpyc_core.session`."""
     from mpyc_core.ml.tensor import SecretTensor
@@ -190,13 +196,13 @@ def open_session(
     if connect is not None:
         from .remote import connect_session
 
-        return connect_session(connect, wrap=SecretTensor)
+        return connect_session(connect, wrap=SecretTensor, crypto_provider=crypto_provider)
     names = party_names(parties)
-    get_protocol(protocol, len(names))
+    require_provider(get_protocol(protocol, len(names)), names, crypto_provider)
     config = {"mode": "serve", "protocol": protocol, "ring": ring, "f": f, "threads": threads}
-    processes, places = _launch(names, config)
+    launched = Launched(names, config, crypto_provider)
     try:
-        channel = ControlClient({name: places[name]["control"] for name in names})
+        channel = ControlClient({name: launched.places[name]["control"] for name in names})
         return Session(
             channel,
             names,
@@ -204,9 +210,10 @@ def open_session(
             ring=ring,
             f=f,
             wrap=SecretTensor,
-            on_close=processes.close,
-            pids=processes.pids(),
+            on_close=launched.close,
+            pids=launched.processes.pids(),
+            crypto_provider=crypto_provider,
         )
     except BaseException:
-        processes.close()
+        launched.close()
         raise

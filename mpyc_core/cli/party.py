@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import traceback
 from collections.abc import Callable
@@ -12,9 +13,12 @@ from typing import Any
 from mpyc_core.errors import ConfigError, MpcError, SessionClosed
 from mpyc_core.memory import keep_freed_memory
 
+from .dealer import deal
 from .program import load
 
 START = 120.0
+IPC_BYTES = 100
+"""Sockets in the file system have short names; longer ones become ports of the loopback device."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,10 +62,17 @@ def child(pipes: str) -> int:
     """A local party: told by its launcher what to be."""
     from mpyc_core.transport.parent import ParentPipe
 
-    pipe = ParentPipe(pipes)
+    folders: list[str] = []
+
+    def tidy() -> None:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    pipe = ParentPipe(pipes, tidy)
     config = pipe.receive(START)
+    folders.append(config["folder"])
     try:
-        return _play(pipe, config)
+        return deal(pipe, config) if config["mode"] == "deal" else _play(pipe, config)
     except SessionClosed:
         return 0
     except MpcError as error:
@@ -84,15 +95,15 @@ def _play(pipe: Any, config: dict[str, Any]) -> int:
     else:
         parallel.set_threads(config["threads"])
     mesh = ZmqMesh(config["name"], names)
-    address = mesh.bind("tcp://127.0.0.1:0")
-    facts = {key: str(config[key]) for key in ("protocol", "ring", "f")}
+    address = mesh.bind(place(config, "mesh"))
+    facts = {key: str(config[key]) for key in ("protocol", "ring", "f", "dealer")}
     if config["mode"] == "serve":
         return _serve(pipe, config, mesh, address, facts)
     pipe.send({"address": address})
     addresses = pipe.receive(START)["addresses"]
     program = load(config["program"])
     mesh.connect(addresses, facts)
-    party = make_party(mesh, config["protocol"], config["ring"], config["f"])
+    party = _party(mesh, config, addresses)
     party.listener = lambda facts: pipe.send({"report": freeze(facts, "a report")})
     result = guarded(party, lambda: program(party, **thaw(config["args"])))
     pipe.send({"result": freeze(result, f"the result of {config['name']}")})
@@ -104,11 +115,11 @@ def _serve(pipe: Any, config: dict[str, Any], mesh: Any, address: str, facts: An
     from mpyc_core.protocols.server import Server
     from mpyc_core.transport.control import ControlServer
 
-    control = ControlServer("tcp://127.0.0.1:0")
+    control = ControlServer(place(config, "control"))
     pipe.send({"address": address, "control": control.address})
     addresses = pipe.receive(START)["addresses"]
     mesh.connect(addresses, facts)
-    party = make_party(mesh, config["protocol"], config["ring"], config["f"])
+    party = _party(mesh, config, addresses)
     try:
         Server(party, control).serve()
     finally:
@@ -117,12 +128,50 @@ def _serve(pipe: Any, config: dict[str, Any], mesh: Any, address: str, facts: An
     return 0
 
 
-def make_party(mesh: Any, protocol: str, ring: int, f: int | None, consent: bool = False) -> Any:
+def place(config: dict[str, Any], what: str) -> str:
+    """An address of a local process: a socket in the launcher's private folder."""
+    path = f"{config['folder']}/{what}{[*config['names'], config['name']].index(config['name'])}"
+    return f"ipc://{path}" if len(path) < IPC_BYTES else "tcp://127.0.0.1:0"
+
+
+def _party(mesh: Any, config: dict[str, Any], addresses: dict[str, str]) -> Any:
+    """The party of a local process, with its crypto provider."""
+    from mpyc_core.protocols.dealt.client import DealerClient
+
+    provider, dealer = None, config["dealer"]
+    if dealer is not None:
+        provider = DealerClient(
+            dealer,
+            addresses[dealer],
+            party=config["name"],
+            names=config["names"],
+            busy=mesh.busy(),
+        )
+    settings = {key: config[key] for key in ("protocol", "ring", "f")}
+    return make_party(mesh, provider=provider, **settings)
+
+
+def make_party(
+    mesh: Any,
+    protocol: str,
+    ring: int,
+    f: int | None,
+    consent: bool = False,
+    provider: Any = None,
+) -> Any:
     """A party over a connected mesh, with the tensors of the `ml` layer."""
     from mpyc_core.ml.tensor import SecretTensor
     from mpyc_core.protocols.party import Party
 
-    return Party(mesh, protocol=protocol, ring=ring, f=f, wrap=SecretTensor, consent=consent)
+    return Party(
+        mesh,
+        protocol=protocol,
+        ring=ring,
+        f=f,
+        wrap=SecretTensor,
+        consent=consent,
+        provider=provider,
+    )
 
 
 def guarded(party: Any, work: Callable[[], Any]) -> Any:
@@ -136,8 +185,8 @@ def guarded(party: Any, work: Callable[[], Any]) -> Any:
     except MpcError as error:
         if error.party is None:
             error.party = party.name
-        party.mesh.abort(error)
-        party.mesh.close()
+        party.abort(error)
+        party.close()
         raise
     except Exception as error:
         traceback.print_exc()
@@ -147,6 +196,6 @@ def guarded(party: Any, work: Callable[[], Any]) -> Any:
             "party's own log has the details",
             party=party.name,
         )
-        party.mesh.abort(report)
-        party.mesh.close()
+        party.abort(report)
+        party.close()
         raise report from error

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mpyc_core.errors import ConfigError, Disconnected, MpcError, RequestDenied
+from mpyc_core.protocols.dealt.appoint import require_provider
+from mpyc_core.protocols.registry import get_protocol
 from mpyc_core.protocols.session import Session
 from mpyc_core.transport.cluster import Cluster, load_cluster
 from mpyc_core.transport.curve import Identity, load_identity
@@ -25,6 +27,36 @@ def _identity(cluster: Cluster, name: str, config: Path, key: Path | None) -> Id
     return load_identity(key or config.parent / f"{name}.key")
 
 
+def check_dealer(cluster: Cluster, config: Path) -> str | None:
+    """The name of a cluster's crypto provider; its protocol needs one, or must have none."""
+    name = None if cluster.dealer is None else cluster.dealer.name
+    try:
+        return require_provider(
+            get_protocol(cluster.protocol, len(cluster.names)), cluster.names, name
+        )
+    except ConfigError as error:
+        raise ConfigError(f"{config}: {error.message}") from error
+
+
+def _party(cluster: Cluster, mesh: Any, identity: Identity | None, consent: bool = False) -> Any:
+    """This party over a connected mesh, with the cluster's crypto provider."""
+    from mpyc_core.protocols.dealt.client import DealerClient
+
+    provider, dealer = None, cluster.dealer
+    if dealer is not None:
+        provider = DealerClient(
+            dealer.name,
+            dealer.address,
+            party=mesh.names[mesh.me],
+            names=cluster.names,
+            limits=cluster.limits,
+            identity=identity,
+            key=dealer.public_key,
+            busy=mesh.busy(),
+        )
+    return make_party(mesh, cluster.protocol, cluster.ring, cluster.f, consent, provider)
+
+
 def _mesh(cluster: Cluster, name: str, identity: Identity | None) -> Any:
     """A bound, not yet connected mesh."""
     from mpyc_core.transport.zmq import ZmqMesh
@@ -39,14 +71,16 @@ def _mesh(cluster: Cluster, name: str, identity: Identity | None) -> Any:
 def run(name: str, config: Path, key: Path | None, place: str, pairs: list[str]) -> int:
     """Run `program(party, **arguments)` as one party of a cluster."""
     cluster = load_cluster(config)
+    check_dealer(cluster, config)
     program = load(place)
     args = arguments(pairs)
-    mesh = _mesh(cluster, name, _identity(cluster, name, config, key))
+    identity = _identity(cluster, name, config, key)
+    mesh = _mesh(cluster, name, identity)
     try:
         others = ", ".join(n for n in cluster.names if n != name)
         print(f"{name}: waiting for {others}", file=sys.stderr)
         mesh.connect(cluster.addresses, cluster.facts)
-        party = make_party(mesh, cluster.protocol, cluster.ring, cluster.f)
+        party = _party(cluster, mesh, identity)
         with training_bar(f"{name}: running {place}") as bar:
             party.listener = lambda facts: bar(**facts)
             result = guarded(party, lambda: program(party, **args))
@@ -64,6 +98,7 @@ def serve(name: str, config: Path, key: Path | None, place: str | None) -> int:
     from mpyc_core.transport.control import ControlServer
 
     cluster = load_cluster(config)
+    check_dealer(cluster, config)
     identity = _identity(cluster, name, config, key)
     entry = cluster.party(name)
     if entry.control_at is None:
@@ -105,7 +140,7 @@ def _serve_one(
     try:
         mesh = _mesh(cluster, name, identity)
         mesh.connect(cluster.addresses, cluster.facts)
-        party = make_party(mesh, cluster.protocol, cluster.ring, cluster.f, consent=True)
+        party = _party(cluster, mesh, identity, consent=True)
         if offer is not None:
             offer(party)
         control.reply({"protocol": cluster.protocol, "ring": cluster.ring, "f": party.f})
@@ -129,12 +164,20 @@ def _show(meta: Any, result: Any) -> None:
     print(f"opened to this party: {meta}\n{result}")
 
 
-def connect_session(config: str, wrap: Callable[[Any], Any]) -> Session:
+def connect_session(
+    config: str, wrap: Callable[[Any], Any], crypto_provider: str | None = None
+) -> Session:
     """A session with the servers of a cluster file; the key is the first driver's, beside it."""
     from mpyc_core.transport.control import ControlClient
 
     path = Path(config)
     cluster = load_cluster(path)
+    dealer = check_dealer(cluster, path)
+    if crypto_provider not in (None, dealer):
+        raise ConfigError(
+            f"the crypto provider of {path} is {dealer or 'nobody'}, not {crypto_provider!r}; "
+            "leave crypto_provider out, or have all parties change their cluster files"
+        )
     missing = [name for name in cluster.names if name not in cluster.controls]
     if missing:
         raise ConfigError(f"{path} gives no control address of {', '.join(missing)}")
@@ -156,6 +199,7 @@ def connect_session(config: str, wrap: Callable[[Any], Any]) -> Session:
         ring=cluster.ring,
         f=cluster.f,
         wrap=wrap,
+        crypto_provider=dealer,
     )
     try:
         session.greet()

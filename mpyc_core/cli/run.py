@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("program", help="file.py, file.py:function or module:function")
     parser.add_argument("--parties", default="3", help="a number, or names: alice,bob,theo")
     parser.add_argument("--protocol", default="replicated")
+    parser.add_argument("--crypto-provider", help="name of a dealer to start, where one is needed")
     parser.add_argument("--ring", type=int, default=64, help="bits of the ring: 64 or 32")
     parser.add_argument("--f", type=int, default=None, help="fraction bits of fixed point")
     parser.add_argument("--threads", type=int, default=None, help="kernel threads per party")
@@ -36,6 +37,7 @@ def main(options: argparse.Namespace) -> int:
         f=options.f,
         args=arguments(options.arg),
         threads=options.threads,
+        crypto_provider=options.crypto_provider,
     )
     table = Table("party", "returned")
     for name, result in results.items():

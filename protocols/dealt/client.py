@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from mpyc_core.errors import (
-    ConfigError,
     FrameError,
     MpcError,
     PeerTimeout,
@@ -23,8 +22,9 @@ from mpyc_core.transport.limits import Limits
 from mpyc_core.transport.mesh import Array, Spec
 from mpyc_core.transport.spoke import Spoke
 
+from .appoint import same_dealer
 from .correlation import correlation
-from .dealer import NONCE_BYTES, dealer_session, same_dealer
+from .dealer import NONCE_BYTES, dealer_session
 from .messages import BATCH, VERSION, integer, octets, texts
 from .provider import Provider
 from .source import SEED_BYTES, Source
@@ -359,27 +359,3 @@ class DealerClient(Provider):
                 "operation (wrap that in mesh.busy(), or raise Limits.progress)",
                 party=missing[0],
             )
-
-
-def require_provider(protocol: Any, names: Sequence[str], provider: str | None) -> None:
-    """Check that a protocol has the dealer that it needs, and none that it does not.
-
-    Raises
-    ------
-    ConfigError : it has none, needs none, or the dealer is one of the parties.
-    """
-    needs = protocol.security(len(names)).dealer != "none"
-    if provider is not None:
-        same_dealer(provider, names)
-    if needs and provider is None:
-        raise ConfigError(
-            f"protocol {protocol.name!r} needs a crypto provider that deals correlated randomness "
-            'and holds no share: name one with crypto_provider="..." (a process of its own starts '
-            "here), or in a cluster add a [dealer] table to the cluster file and start "
-            "`mpc dealer`"
-        )
-    if provider is not None and not needs:
-        raise ConfigError(
-            f"protocol {protocol.name!r} needs no crypto provider, but {provider!r} was named; "
-            'leave crypto_provider away, or choose a protocol that uses one, such as "additive"'
-        )

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mpyc_core.entropy import fresh_key
-from mpyc_core.errors import ConfigError, FrameError, PreprocessingExhausted, ProgramMismatch
+from mpyc_core.errors import FrameError, PreprocessingExhausted, ProgramMismatch
 from mpyc_core.transport.mesh import Array
 
 from .correlation import correlation
@@ -56,15 +56,6 @@ class Claim(NamedTuple):
 def dealer_session(session: bytes, nonce: bytes) -> bytes:
     """The id under which keys are derived: of the parties' session and the dealer's own nonce."""
     return hashlib.sha256(b"mpyc-core dealer session 1" + session + nonce).digest()
-
-
-def same_dealer(provider: str, names: Sequence[str]) -> None:
-    """Raise `ConfigError` when a crypto provider is one of those that hold shares."""
-    if provider in names:
-        raise ConfigError(
-            f"the crypto provider {provider!r} is one of the parties {', '.join(names)}; who deals "
-            "knows all masks and must hold no share: name somebody else"
-        )
 
 
 class Ledger:

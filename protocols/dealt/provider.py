@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+from mpyc_core.errors import MpcError
 from mpyc_core.transport.mesh import Array
 
 from .correlation import correlation
@@ -55,6 +56,10 @@ class Provider(ABC):
         ------
         PreprocessingExhausted, PeerGone, PeerTimeout, ProgramMismatch : each names the dealer.
         """
+
+    def abort(self, error: MpcError) -> None:
+        """Tell the dealer, and through it the other parties, why this party stops."""
+        del error
 
     @abstractmethod
     def close(self) -> None:

@@ -28,7 +28,8 @@ from mpyc_core.transport.hub import Client, Hub, Joined, Left, Message
 from mpyc_core.transport.limits import Limits
 from mpyc_core.transport.mesh import Array
 
-from .dealer import Claim, Rules, SessionDealer, same_dealer
+from .appoint import same_dealer
+from .dealer import Claim, Rules, SessionDealer
 from .messages import SMALL, VERSION, error_of, integer, octets, texts
 from .want import decode_wants
 

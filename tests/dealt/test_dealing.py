@@ -210,9 +210,6 @@ def test_specs_of_corrections_are_what_is_sent(office: Office) -> None:
         [
             ("triple", (64, "matmul", (3, 4), (4, 2), (3, 2), ())),
             ("square", (32, (7,))),
-            ("truncation", (64, 16, (9,))),
-            ("edabit", (64, 64, 70)),
-            ("dabit", (64, 1, 65)),
             ("and-triple", (3, 2)),
         ],
         1,

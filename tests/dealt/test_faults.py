@@ -22,7 +22,6 @@ from mpyc_core.transport.spoke import Spoke
 from .conftest import DEALER, NAMES, QUICK, Office, in_threads
 from .test_dealing import PROGRAM, draw, opened, square
 
-
 GREETING = 64
 """Bytes of ZeroMQ's greeting; the other side answers it before it reads on."""
 

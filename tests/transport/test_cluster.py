@@ -51,7 +51,12 @@ def test_a_whole_file(tmp_path: Path) -> None:
     assert cluster.party("alice").control_at == "tcp://alice.example:7001"
     assert cluster.party("bob").listens_at == "tcp://10.0.0.2:7000"
     assert cluster.keys == {"alice": KEY, "bob": KEY} and cluster.drivers == {"notebook": KEY}
-    assert cluster.facts == {"protocol": "additive", "ring": "32", "f": "8"}
+    assert cluster.facts == {
+        "protocol": "additive",
+        "ring": "32",
+        "f": "8",
+        "crypto provider": "none",
+    }
     with pytest.raises(ConfigError, match=r"'carol'.*alice, bob"):
         cluster.party("carol")
 
@@ -86,6 +91,43 @@ def test_mistakes_are_named(old: str, new: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words) as raised:
         parse_cluster(GOOD.replace(old, new, 1), "my.toml")
     assert "my.toml" in raised.value.message
+
+
+DEALER = Identity.fresh().public
+WITH_DEALER = f"""{GOOD}
+[dealer]
+name = "openmined"
+address = "tcp://openmined.example:7010"
+public_key = "{DEALER}"
+bind = "tcp://0.0.0.0:7010"
+"""
+
+
+def test_a_dealer() -> None:
+    cluster = parse_cluster(WITH_DEALER)
+    assert cluster.dealer is not None
+    assert (cluster.dealer.name, cluster.dealer.public_key) == ("openmined", DEALER)
+    assert cluster.dealer.listens_at == "tcp://0.0.0.0:7010"
+    assert cluster.names == ("alice", "bob") and DEALER not in cluster.keys.values()
+    assert cluster.facts["crypto provider"] == f"openmined {DEALER}"
+    assert parse_cluster(GOOD).dealer is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"openmined"', '"alice"', r"\[dealer\] name is that of party 'alice'"),
+        (DEALER, KEY, r"\[dealer\] public_key is that of party 'alice'"),
+        ("openmined.example:7010", "10.0.0.2:7000", r"\[dealer\] address is that of party 'bob'"),
+        (f'public_key = "{DEALER}"', "", r"\[dealer\] public_key: expected the dealer's"),
+        (DEALER, DEALER[:-1], r"\[dealer\] public_key is not a key"),
+        ('name = "openmined"', "", r"\[dealer\] name: expected a text"),
+        ('name = "openmined"', 'nam = "x"', r"\[dealer\] nam is unknown"),
+    ],
+)
+def test_mistakes_about_the_dealer_are_named(old: str, new: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        parse_cluster(WITH_DEALER.replace(old, new, 1))
 
 
 def test_files_that_are_not_there(tmp_path: Path) -> None:
