@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from .errors import ConfigError
@@ -47,7 +47,13 @@ class Meta:
 
     def with_(self, **changes: Any) -> Meta:
         """A copy with some fields changed."""
-        return replace(self, **changes)
+        fields = self.__dict__
+        if not changes.keys() <= fields.keys():
+            raise TypeError(f"a meta has no {', '.join(changes.keys() - fields.keys())}")
+        made = object.__new__(Meta)  # several times faster than dataclasses.replace
+        made.__dict__.update(fields)
+        made.__dict__.update(changes)
+        return made
 
     def __str__(self) -> str:
         scale = f", {self.f} fraction bits" if self.kind == "fixed" else ""

@@ -12,6 +12,7 @@ import inspect
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -64,6 +65,7 @@ class Op:
     grad : `grad(inputs, outputs, grads, **params)` on secret tensors: one gradient (or None) per
         input, given the gradient of each output (or None).
     cases : examples for the conformance suite.
+    random : whether the result is drawn, so that a second run gives another one.
     """
 
     name: str
@@ -72,8 +74,9 @@ class Op:
     oracle: Callable[..., Any]
     grad: Grad | None
     cases: tuple[Case, ...]
+    random: bool = False
 
-    @property
+    @cached_property
     def interactive(self) -> bool:
         """Whether the operation communicates."""
         return inspect.isgeneratorfunction(self.body)
@@ -82,10 +85,13 @@ class Op:
         """Infer the results' metas; labels of all inputs join."""
         found = self.infer(*inputs, **params)
         outputs = (found,) if isinstance(found, Meta) else tuple(found)
-        label = frozenset[str]().union(*(m.label for m in inputs))
-        public = all(m.public for m in inputs) and bool(inputs)
-        return tuple(m.with_(label=label, public=public) for m in outputs)
+        label = frozenset[str]().union(*[m.label for m in inputs])
+        public = all([m.public for m in inputs]) and bool(inputs)
+        return tuple([m.with_(label=label, public=public) for m in outputs])
 
+
+INCLUDED = ("plain", "replicated", "additive")
+"""The packages of the protocols that come with the library."""
 
 _OPS: dict[str, Op] = {}
 _PROTOCOLS: dict[str, type[Protocol]] = {}
@@ -100,6 +106,7 @@ def operation(
     oracle: Callable[..., Any],
     grad: Grad | None = None,
     cases: Sequence[Case] = (),
+    random: bool = False,
 ) -> Callable[[Body], Body]:
     """Register the decorated body as an operation.
 
@@ -111,7 +118,7 @@ def operation(
     def register(body: Body) -> Body:
         if name in _OPS:
             raise ConfigError(f"operation {name!r} is registered already; choose another name")
-        _OPS[name] = Op(name, body, infer, oracle, grad, tuple(cases))
+        _OPS[name] = Op(name, body, infer, oracle, grad, tuple(cases), random)
         return body
 
     return register
@@ -126,6 +133,8 @@ def register_protocol(cls: type[Protocol]) -> type[Protocol]:
 
 
 def _load(group: str, *modules: str) -> None:
+    if group in _loaded:
+        return
     with _loading:  # another thread must not see a registry that is half full
         if group in _loaded:
             return
@@ -171,5 +180,8 @@ def get_protocol(name: str, n: int | None = None) -> type[Protocol]:
 
 def protocols() -> dict[str, type[Protocol]]:
     """Every registered protocol, by name."""
-    _load("protocols", "mpyc_core.protocols.plain", "mpyc_core.protocols.replicated")
+    _load(
+        "protocols",
+        *(f"mpyc_core.protocols.{name}" for name in ("plain", "replicated", "additive")),
+    )
     return dict(_PROTOCOLS)

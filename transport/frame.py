@@ -24,6 +24,7 @@ import math
 import struct
 from collections.abc import Sequence
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -128,7 +129,7 @@ def padded(nbytes: int) -> int:
     return (nbytes + 7) & ~7
 
 
-def describe(tag: Tag, arrays: Sequence[Array | Spec]) -> tuple[bytes, list[int], int]:
+def describe(tag: Tag, arrays: Sequence[Array | Spec]) -> tuple[bytes, tuple[int, ...], int]:
     """How a frame of these arrays, or of arrays with these specs, looks.
 
     Returns
@@ -140,27 +141,39 @@ def describe(tag: Tag, arrays: Sequence[Array | Spec]) -> tuple[bytes, list[int]
     ------
     FrameError : these arrays may not travel: dtype, number of arrays or of axes.
     """
-    if len(arrays) > MAX_ARRAYS:
-        raise FrameError(
-            f"{tag} has {len(arrays)} arrays in one frame, at most {MAX_ARRAYS} fit; split it"
-        )
+    try:
+        described, following, inline = _layout(tuple([(a.dtype, a.shape) for a in arrays]))
+    except FrameError as error:
+        raise FrameError(f"{tag} {error}") from None
     name = tag.name.encode()[:NAME_BYTES]
-    parts = [DATA.pack(tag.op, tag.round, tag.chunk, len(arrays), tag.digest, name)]
-    following, room = [], INLINE_BYTES
-    for index, array in enumerate(arrays):
-        code, shape = CODES.get(array.dtype), array.shape
+    head = DATA.pack(tag.op, tag.round, tag.chunk, len(arrays), tag.digest, name)
+    return head + described, following, inline
+
+
+@lru_cache(maxsize=1024)
+def _layout(
+    specs: tuple[tuple[np.dtype[Any], tuple[int, ...]], ...],
+) -> tuple[bytes, tuple[int, ...], int]:
+    """What `describe` says of dtypes and shapes alone; a program repeats few."""
+    if len(specs) > MAX_ARRAYS:
+        raise FrameError(
+            f"has {len(specs)} arrays in one frame, at most {MAX_ARRAYS} fit; split it"
+        )
+    parts, following, room = [], [], INLINE_BYTES
+    for index, (dtype, shape) in enumerate(specs):
+        code = CODES.get(dtype)
         if code is None or len(shape) > MAX_NDIM:
             raise FrameError(
-                f"{tag} has an array {array.dtype} {shape}; only u1, u2, u4, u8 and Z/2^128 with "
-                f"at most {MAX_NDIM} axes may travel between parties"
+                f"has an array {dtype} {shape}; only u1, u2, u4, u8 and Z/2^128 with at most "
+                f"{MAX_NDIM} axes may travel between parties"
             )
         parts.append(ARRAYS[len(shape)].pack(code, len(shape), *shape))
-        size = padded(math.prod(shape) * DTYPES[code].itemsize)
+        size = padded(math.prod(shape) * dtype.itemsize)
         if size <= room:
             room -= size
         else:
             following.append(index)
-    return b"".join(parts), following, INLINE_BYTES - room
+    return b"".join(parts), tuple(following), INLINE_BYTES - room
 
 
 def inline_payload(arrays: Sequence[Array], following: Sequence[int]) -> bytes:

@@ -295,7 +295,12 @@ class Wire:
             raise
 
     def poll(self, seconds: float) -> tuple[bool, bool]:
-        """Wait; returns whether a message and whether a connection event can be read."""
+        """Wait; returns whether a message and whether a connection event can be read.
+
+        While there are messages, events wait: what came before a disconnection is read first.
+        """
+        if int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+            return True, False
         message = event = False
         for socket, _ in self._poller.poll(max(0, math.ceil(1000 * seconds))):
             if socket is self.socket:

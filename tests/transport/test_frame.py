@@ -82,7 +82,7 @@ def test_small_arrays_ride_in_the_head_and_large_ones_follow() -> None:
         np.zeros(INLINE_BYTES + 1, np.uint8),
     ]
     _, following, inline = describe(TAG, arrays)
-    assert following == [1, 3] and inline == INLINE_BYTES
+    assert following == (1, 3) and inline == INLINE_BYTES
     assert describe(TAG, [Spec.of(a) for a in arrays]) == describe(TAG, arrays)
 
 
