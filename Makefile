@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-CODE   := mpyc_core transport protocols ml privacy examples tests bench
+CODE   := mpyc_core transport protocols ml privacy grid examples tests bench
 
 .PHONY: help demo demo-mnist test test-full lint types wheel docs bench clean
 

@@ -38,7 +38,7 @@ for name in sorted(found - {"mpyc_core.__main__"}):
 missing = set(sys.argv[1:]) - found - {"mpyc_core"}
 if missing:
     sys.exit(f"not in the wheel: {', '.join(sorted(missing))}")
-for name in ("protocols", "transport", "ml", "privacy", "examples"):
+for name in ("protocols", "transport", "ml", "privacy", "grid", "examples"):
     if importlib.util.find_spec(name):
         sys.exit(f"the wheel installs a top-level module {name!r}")
 if not (home / "py.typed").is_file():

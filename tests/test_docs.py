@@ -26,7 +26,7 @@ import mpyc_core
 ROOT = Path(mpyc_core.__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("**/*.md")])
-CODE = ("mpyc_core", "transport", "protocols", "ml", "privacy", "examples")
+CODE = ("mpyc_core", "transport", "protocols", "ml", "privacy", "grid", "examples")
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 

@@ -1,0 +1,1 @@
+"""Data one cannot see: nodes of data owners, pointers, search, requests and budgeted release."""
