@@ -15,10 +15,13 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from mpyc_core.bits import ones, pack, unpack
+from mpyc_core.bits import ones, pack, unpack, words
+from mpyc_core.entropy import fresh_key
 from mpyc_core.errors import ConfigError
 from mpyc_core.meta import Meta
+from mpyc_core.prg import Stream
 from mpyc_core.ring import Ring
+from mpyc_core.transport.lockstep import together
 from mpyc_core.transport.mesh import Array, Steps
 
 from .bilinear import BILINEAR
@@ -47,6 +50,10 @@ class Protocol(ABC):
     """Which numbers of parties the protocol runs with, in words."""
     rings: ClassVar[tuple[int, ...]] = (32, 64)
     """Bit lengths of the rings that it computes in."""
+    turns: ClassVar[int] = 1
+    """After how many primitives every party has played every role."""
+    verifies: ClassVar[bool] = False
+    """Whether shares that a client dealt are checked as they come in, by `admit`."""
     needs_dealer: ClassVar[bool] = False
     """Whether it takes correlated randomness from a crypto provider."""
 
@@ -171,7 +178,52 @@ class Protocol(ABC):
     def from_parties(cls, parts: Sequence[Array], meta: Meta) -> Array:
         """Put together, at a client, what `to_client` of all parties gave."""
 
+    # -- what verified protocols do around inputs and openings -------------------------------
+    def admit(self, x: Share) -> Steps[Share]:
+        """Take in a share that a client dealt: check it, and add what `deal` cannot know."""
+        return x
+        yield
+
+    def for_client(self, x: Share) -> Steps[Share]:
+        """A sharing of x whose components may be shown to a client; for `to_client`."""
+        return x
+        yield
+
+    def before_open(self) -> Steps[None]:
+        """Verify all that went before; nothing may be opened if it raises."""
+        return
+        yield
+
+    @property
+    def due(self) -> bool:
+        """Whether so much awaits verification that `before_open` should run now."""
+        return False
+
+    def erase(self) -> None:
+        """Forget keys, after a failure: nothing can be computed any more."""
+
     # -- composites that a protocol may do better -------------------------------------------
+    def random_bits(self, meta: Meta, planes: int) -> Steps[Share]:
+        """Uniform bits that no allowed coalition knows: `planes` of them for every element.
+
+        Every party shares bits of its own; the result is their XOR, which is uniform to everybody
+        as long as one party's bits are.
+        """
+        count = words(meta.size)
+        flat = meta.with_(
+            kind="bit", f=0, shape=(64 * planes * count,), public=False, label=frozenset()
+        )
+        mine = Stream(fresh_key(16)).words(0, 0, (1, planes * count))
+        parts = yield from together(
+            *[self.input(i, mine if i == self.me else None, flat) for i in range(self.n)]
+        )
+        total = parts[0]
+        for part in parts[1:]:
+            total = self.xor(total, part)
+        inside = ones(meta.size)  # bits of the last word that belong to no element are 0
+        bits = flat.with_(shape=meta.shape)
+        return Share(bits, tuple(p.reshape(planes, count) & inside for p in total.parts))
+
     def relu(self, x: Share, bits: int) -> Steps[tuple[Share, Share]]:
         """max(x, 0), and the bit x >= 0."""
         negative = yield from self.msb(x, bits)
@@ -230,7 +282,7 @@ class Protocol(ABC):
     def scale(self, x: Value, factor: Array | int, meta: Meta | None = None) -> Any:
         """x times public ring elements, without a truncation."""
         ring = self.ring(x)
-        c = ring.extend(factor) if isinstance(factor, np.ndarray) else ring.reduce(factor)
+        c = _within(ring, factor) if isinstance(factor, np.ndarray) else ring.reduce(factor)
         if meta is None:
             meta = x.meta.with_(shape=np.broadcast_shapes(x.meta.shape, c.shape))
         return self.linear(lambda part: ring.mul(part, c), meta, x)
@@ -246,11 +298,11 @@ class Protocol(ABC):
         """A bilinear product in which at least one operand is public; scales add."""
         apply, ring = BILINEAR[kind], self.ring(x, y)
         if isinstance(y, Public):
-            right = ring.extend(y.value)
+            right = _within(ring, y.value)
             return self.linear(lambda part: apply(ring, part, right, params), meta, x)
         if not isinstance(x, Public):
             raise TypeError("product_public needs a public operand; use product for two secrets")
-        left = ring.extend(x.value)
+        left = _within(ring, x.value)
         return self.linear(lambda part: apply(ring, left, part, params), meta, y)
 
     def reshape_like(self, fn: Callable[..., Array], meta: Meta, *values: Value) -> Any:
@@ -291,6 +343,11 @@ class Protocol(ABC):
         """Planes of several values of one logical shape, one after the other."""
         parts = zip(*(v.parts for v in values), strict=True)
         return Share(values[0].meta, tuple(np.concatenate(group) for group in parts))
+
+
+def _within(ring: Ring, x: Array) -> Array:
+    """Public elements in the ring of shares."""
+    return x if x.dtype == ring.dtype else ring.extend(x)
 
 
 def _join(x: Value, y: Value) -> Meta:

@@ -90,7 +90,7 @@ class Op:
         return tuple([m.with_(label=label, public=public) for m in outputs])
 
 
-INCLUDED = ("plain", "replicated", "additive")
+INCLUDED = ("plain", "replicated", "replicated_active", "additive")
 """The packages of the protocols that come with the library."""
 
 _OPS: dict[str, Op] = {}
@@ -180,8 +180,5 @@ def get_protocol(name: str, n: int | None = None) -> type[Protocol]:
 
 def protocols() -> dict[str, type[Protocol]]:
     """Every registered protocol, by name."""
-    _load(
-        "protocols",
-        *(f"mpyc_core.protocols.{name}" for name in ("plain", "replicated", "additive")),
-    )
+    _load("protocols", *(f"mpyc_core.protocols.{name}" for name in INCLUDED))
     return dict(_PROTOCOLS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,17 @@ import numpy as np
 from mpyc_core.bits import pack, unpack
 from mpyc_core.entropy import fresh_key
 from mpyc_core.meta import Meta
+from mpyc_core.protocols.dealt.local import GATE, InsecureLocalDealer
+from mpyc_core.protocols.dealt.provider import Provider
 from mpyc_core.protocols.protocol import Protocol
 from mpyc_core.protocols.value import Share
 from mpyc_core.transport.lockstep import lockstep
 from mpyc_core.transport.mesh import Array, Counters, Steps, Tag
+
+
+def providers(protocol: type[Protocol], n: int) -> Sequence[Provider]:
+    """A provider for each party, where the protocol needs them: all of one local dealer."""
+    return InsecureLocalDealer(n, gate=GATE).providers() if protocol.needs_dealer else []
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,9 @@ class Parties:
         self.names = [f"party{i}" for i in range(n)]
         self.counters = [Counters() for _ in range(n)]
         self.sent: list[Sent] = []
+        self.providers = providers(protocol, n)
+        for p, provider in zip(self.protocols, self.providers, strict=False):
+            p.attach(provider)
         session = fresh_key(32)
         self.run(lambda p: p.setup(session))
 
@@ -55,6 +65,8 @@ class Parties:
         """Let the next primitive run at an earlier place, with the very masks of that place."""
         for p in self.protocols:
             p._next_op = position
+        for provider in self.providers:
+            provider._taken.clear()
 
     def run(self, steps: Callable[[Protocol], Steps[Any]]) -> list[Any]:
         """Run `steps(p)` at every party p in lock step."""
@@ -75,7 +87,10 @@ class Parties:
     def deal(self, x: Array, meta: Meta) -> list[Share]:
         """A client's sharing of ring elements, or of packed bits."""
         dealt = type(self.protocols[0]).deal(x, meta, self.n)
-        return [Share(meta, parts) for parts in dealt]
+        shares = [Share(meta, parts) for parts in dealt]
+        if not self.protocols[0].verifies:
+            return shares
+        return self.run(lambda p: p.admit(shares[p.me]))
 
     def deal_bits(self, bits: Array, like: Meta) -> list[Share]:
         """A client's sharing of one bit plane."""

@@ -137,18 +137,20 @@ class RoundedSquare(Correlation):
         return rounding(group, group.sub(c, group.mul(a, a)), shift)
 
 
-def _edabit_places(word: np.dtype[Any], bits: int, size: int) -> list[Place]:
+def _edabit_places(word: np.dtype[Any], bits: int, pairs: int, size: int) -> list[Place]:
     width = words(size)
+    if not 0 <= 2 * pairs <= bits:
+        raise ValueError(f"expected at most {bits // 2} pairs of {bits} bits, got {pairs}")
     return [
         Place(word, (size,)),
         Place(PLANES, (bits, width), dealt=True, xor=True),
-        Place(PLANES, (bits // 2, width), dealt=True, xor=True),
+        Place(PLANES, (pairs, width), dealt=True, xor=True),
     ]
 
 
-def _edabit_values(r: Array, bits: int) -> list[Array]:
+def _edabit_values(r: Array, bits: int, pairs: int) -> list[Array]:
     planes = to_planes(r.astype(np.uint32) if r.itemsize < 4 else r, bits)
-    return [planes, planes[1 : 2 * (bits // 2) : 2] & planes[0 : 2 * (bits // 2) : 2]]
+    return [planes, planes[1 : 2 * pairs : 2] & planes[0 : 2 * pairs : 2]]
 
 
 @register_correlation
@@ -156,17 +158,18 @@ class EdaBit(Correlation):
     """[r] uniform over a word, <r_i> its low bits, <r_{2j} r_{2j+1}> products of neighbours.
 
     The products make the first level of a comparison with a public number free. Facts: (bits of
-    the word: 8, 16, 32, 64 or 128; bits wanted; number of elements). After [EGKRS20, section 3].
+    the word: 8, 16, 32, 64 or 128; bits wanted; pairs multiplied; number of elements). After
+    [EGKRS20, section 3].
     """
 
     kind: ClassVar[str] = "edabit"
 
     def places(self, facts: Facts) -> list[Place]:
-        word, bits, size = facts
-        return _edabit_places(word_of(word), bits, size)
+        word, bits, pairs, size = facts
+        return _edabit_places(word_of(word), bits, pairs, size)
 
     def values(self, facts: Facts, seeded: list[Array]) -> list[Array]:
-        return _edabit_values(seeded[0], facts[1])
+        return _edabit_values(seeded[0], facts[1], facts[2])
 
 
 def word_of(bits: int) -> np.dtype[Any]:
@@ -226,29 +229,29 @@ class Selection(Correlation):
 
 @register_correlation
 class Rectifier(Correlation):
-    """An edaBit and a selection with a = r: [r], <r_i>, <r_{2j} r_{2j+1}>, <b>, [b], [b * r].
+    """An edaBit and a selection with a = -r: [r], <r_i>, <r_{2j} r_{2j+1}>, <b>, [b], [-b * r].
 
     So one opening of x + r serves the comparison and the product of its bit with x. Facts: (k, bits
-    compared, number of elements).
+    compared, pairs multiplied, number of elements).
     """
 
     kind: ClassVar[str] = "rectifier"
 
     def places(self, facts: Facts) -> list[Place]:
-        k, bits, size = facts
+        k, bits, pairs, size = facts
         dtype = ring(k).dtype
         return [
-            *_edabit_places(dtype, bits, size),
+            *_edabit_places(dtype, bits, pairs, size),
             Place(PLANES, (1, words(size)), xor=True),
             Place(dtype, (size,), dealt=True),
             Place(dtype, (size,), dealt=True),
         ]
 
     def values(self, facts: Facts, seeded: list[Array]) -> list[Array]:
-        k, bits, size = facts
+        k, bits, pairs, size = facts
         r, plane = seeded
         b = as_numbers(plane, size, ring(k))[0]
-        return [*_edabit_values(r, bits), b, ring(k).mul(b, r)]
+        return [*_edabit_values(r, bits, pairs), b, ring(k).neg(ring(k).mul(b, r))]
 
 
 @register_correlation

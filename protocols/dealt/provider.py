@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 
 from mpyc_core.errors import MpcError
@@ -28,6 +29,8 @@ class Provider(ABC):
     def __init__(self) -> None:
         self.received = 0
         """Bytes of corrections that this party took so far."""
+        self.uses = Counter[str]()
+        """How many correlations of each kind this party took so far."""
         self.me = self.n = 0
         self.program = bytes(16)
         self._taken: dict[int, set[int]] = {}
@@ -80,6 +83,7 @@ class Provider(ABC):
         self._once(want)
         arrays = self.fetch(want)
         self.received += sum(array.nbytes for array in arrays)
+        self.uses[want.kind] += 1
         return arrays
 
     def draw(self, want: Want) -> list[Array]:

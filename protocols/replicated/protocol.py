@@ -25,6 +25,7 @@ class Replicated(Protocol):
 
     name: ClassVar[str] = "replicated"
     parties: ClassVar[str] = "exactly 3"
+    turns: ClassVar[int] = 3
 
     def __init__(self, me: int, n: int) -> None:
         super().__init__(me, n)
@@ -117,6 +118,10 @@ class Replicated(Protocol):
     def select(self, b: Share, x: Share) -> Steps[Share]:
         return (yield from convert.select(self._turn(), b, x))
 
+    def random_bits(self, meta: Meta, planes: int) -> Steps[Share]:
+        return sharing.random_bits(self._turn(), meta, planes)
+        yield
+
     def relu(self, x: Share, bits: int) -> Steps[tuple[Share, Share]]:
         return (yield from convert.relu(self._turn(), x, bits))
 
@@ -154,6 +159,8 @@ class Replicated(Protocol):
                 return Cost(1, (plane_bytes(facts["planes"], meta.size),) * 3)
             case "compose":
                 return convert.compose_cost(meta, facts["planes"], first)
+            case "random_bits":
+                return Cost.free(3)
             case "select":
                 return convert.select_cost(meta, first)
         raise KeyError(f"{self.name} declares no cost for {primitive!r}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from mpyc_core.meta import Meta
 from mpyc_core.protocols.backend import Backend, encode
 from mpyc_core.protocols.bilinear import BILINEAR
 from mpyc_core.protocols.cost import Cost
+from mpyc_core.protocols.dealt.provider import Provider
 from mpyc_core.protocols.protocol import Protocol
 from mpyc_core.protocols.registry import Case, Op, all_ops
 from mpyc_core.protocols.simulation import Simulation
@@ -43,8 +45,13 @@ def cases(ring: int) -> Iterator[tuple[str, Op, Case]]:
 
 
 def parties_of(protocol: type[Protocol]) -> int:
-    """Three parties, or as many as the protocol needs."""
-    return next(n for n in (3, 2, 4, 5) if protocol.supports(n))
+    """The fewest parties that the protocol runs with, but more than one."""
+    return next(n for n in (2, 3, 4, 5) if protocol.supports(n))
+
+
+def main_ring(protocol: type[Protocol]) -> int:
+    """Z/2^64, or the first ring of a protocol that does without it."""
+    return 64 if 64 in protocol.rings else protocol.rings[0]
 
 
 def like(backend: Backend, case: Case) -> Meta:
@@ -69,12 +76,25 @@ def run_case(s: Simulation, op: Op, case: Case) -> Outcome:
     declared = s.declared_cost(op.name, operands, **case.params)
     bytes_before = [c.payload for c in s.counters]
     rounds_before = {c.rounds for c in s.counters}
+    dealt_before, uses_before = s.dealt, uses(s.providers)
     refs = s.execute(op.name, operands, case.params)
     sent = tuple(c.payload - b for c, b in zip(s.counters, bytes_before, strict=True))
     (rounds,) = {c.rounds for c in s.counters}
-    counted = Cost(rounds - min(rounds_before), sent)
+    counted = Cost(
+        rounds - min(rounds_before),
+        sent,
+        s.dealt - dealt_before,
+        dict(uses(s.providers) - uses_before),
+    )
     values = tuple(s.reveal(ref) for ref in refs)
     return Outcome(values, tuple(ref.meta for ref in refs), counted, declared)
+
+
+def uses(providers: Sequence[Provider]) -> Counter[str]:
+    """How many correlations of each kind were taken; every party takes all of them."""
+    counted = [provider.uses for provider in providers]
+    assert all(other == counted[0] for other in counted)
+    return Counter(counted[0]) if counted else Counter()
 
 
 def oracle(op: Op, case: Case) -> tuple[Array, ...]:

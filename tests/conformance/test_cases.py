@@ -18,12 +18,12 @@ from .runner import (
     check_cost,
     check_oracle,
     check_plain,
+    main_ring,
     oracle,
     parties_of,
     run_case,
 )
 
-RINGS = (64, 32, 128)
 SECURE = [name for name in protocols() if name != "plain"]
 SIMPLE = ["add", "sum", "mul", "matmul", "conv2d", "rescale", "lt", "eq", "relu", "where"]
 """Operations that stand for all others where the number of parties varies."""
@@ -35,54 +35,64 @@ def simulation(protocol: str, ring: int, n: int | None = None) -> Simulation:
 
 
 @cache
+def lasting(protocol: str, ring: int) -> Simulation:
+    """One simulation for all cases of a protocol and ring."""
+    return simulation(protocol, ring)
+
+
+@cache
 def plain(name: str, ring: int) -> Outcome:
     """The outcome of one case under the plaintext protocol."""
     op, case = next((op, case) for found, op, case in cases(ring) if found == name)
     return run_case(simulation("plain", ring), op, case)
 
 
-def parameters(protocol: bool) -> list[object]:
+def parameters(names: list[str]) -> list[object]:
     return [
-        pytest.param(*([secure] if protocol else []), ring, name, op, case, id=f"{name}-{ring}")
-        for secure in (SECURE if protocol else [None])
-        for ring in RINGS
-        if secure is None or ring in get_protocol(secure).rings
-        for name, op, case in cases(ring)
+        pytest.param(name, ring, case_name, op, case, id=f"{name}-{case_name}-{ring}")
+        for name in names
+        for ring in get_protocol(name).rings
+        for case_name, op, case in cases(ring)
     ]
 
 
-@pytest.mark.parametrize(("ring", "name", "op", "case"), parameters(protocol=False))
-def test_plain_agrees_with_numpy(ring: int, name: str, op: Op, case: Case) -> None:
+PARAMETERS = ("protocol", "ring", "name", "op", "case")
+
+
+@pytest.mark.parametrize(PARAMETERS, parameters(["plain"]))
+def test_plain_agrees_with_numpy(protocol: str, ring: int, name: str, op: Op, case: Case) -> None:
     outcome = plain(name, ring)
     check_oracle(outcome, oracle(op, case), case)
     check_cost(outcome)
 
 
-@pytest.mark.parametrize(("protocol", "ring", "name", "op", "case"), parameters(protocol=True))
+@pytest.mark.parametrize(PARAMETERS, parameters(SECURE))
 def test_protocol_agrees_with_plain(
     protocol: str, ring: int, name: str, op: Op, case: Case
 ) -> None:
-    """Three times, so that with roles that rotate every party plays every role."""
-    s = simulation(protocol, ring)
-    for turn in range(3):
-        while s.evaluators[0].protocol.position % 3 != turn:
+    """As often as there are turns, so that where roles rotate every party plays every role."""
+    s, turns = lasting(protocol, ring), get_protocol(protocol).turns
+    for turn in range(turns):
+        while s.evaluators[0].protocol.position % turns != turn:
             s.share(0, owner="party0")
         outcome = run_case(s, op, case)
         check_plain(outcome, plain(name, ring), case.ulps)
         check_cost(outcome)
 
 
-@pytest.mark.parametrize("n", [1, 2, 5])
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 7])
 @pytest.mark.parametrize("protocol", list(protocols()))
 def test_other_numbers_of_parties(protocol: str, n: int) -> None:
+    ring = main_ring(get_protocol(protocol))
     if not get_protocol(protocol).supports(n):
         with pytest.raises(Exception, match="parties"):
-            simulation(protocol, 64, n)
+            simulation(protocol, ring, n)
         return
+    s = simulation(protocol, ring, n)
     for name in SIMPLE:
         op = get_op(name)
-        outcome = run_case(simulation(protocol, 64, n), op, op.cases[0])
-        check_plain(outcome, plain(f"{name}-0", 64), op.cases[0].ulps)
+        outcome = run_case(s, op, op.cases[0])
+        check_plain(outcome, plain(f"{name}-0", ring), op.cases[0].ulps)
         check_cost(outcome)
 
 
