@@ -19,6 +19,7 @@ import numpy as np
 
 from mpyc_core.bits import words
 from mpyc_core.meta import Meta
+from mpyc_core.transport.lockstep import together
 from mpyc_core.transport.mesh import Array, Round, Steps
 
 from .cost import Cost
@@ -153,6 +154,15 @@ class CostModel(Plain):
     def select(self, b: Share, x: Share) -> Steps[Share]:
         yield from self._charge("select", meta=x.meta)
         return blank(x.meta)
+
+    def random_bits(self, meta: Meta, planes: int) -> Steps[Share]:
+        bits = blank(meta.with_(kind="bit", f=0, label=frozenset()), planes)
+        if type(self._target).random_bits is not Protocol.random_bits:
+            yield from self._charge("random_bits", meta=bits.meta, planes=planes)
+            return bits
+        flat = bits.meta.with_(shape=(64 * planes * words(meta.size),))
+        yield from together(*[self.input(i, None, flat) for i in range(self.n)])
+        return bits
 
     def relu(self, x: Share, bits: int) -> Steps[tuple[Share, Share]]:
         if type(self._target).relu is Protocol.relu:

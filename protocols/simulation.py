@@ -14,7 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mpyc_core.entropy import fresh_key
-from mpyc_core.errors import ConfigError, ConsistencyCheckFailed
+from mpyc_core.errors import (
+    ConfigError,
+    ConsistencyCheckFailed,
+    ProtocolAbort,
+    TransportError,
+)
 from mpyc_core.meta import Meta
 from mpyc_core.transport.lockstep import lockstep
 from mpyc_core.transport.mesh import Array, Counters, Tag
@@ -92,14 +97,19 @@ class Simulation(Backend):
 
     def _lockstep(self, name: str, steps: Sequence[Any]) -> list[Any]:
         self._sequence += 1
-        return lockstep(
-            steps,
-            names=self.names,
-            counters=self.counters,
-            op=self._sequence,
-            name=name,
-            observer=self._observe if self._record else None,
-        )
+        try:
+            return lockstep(
+                steps,
+                names=self.names,
+                counters=self.counters,
+                op=self._sequence,
+                name=name,
+                observer=self._observe if self._record else None,
+            )
+        except (ProtocolAbort, TransportError) as error:
+            for evaluator in self.evaluators:
+                evaluator.end(error)
+            raise
 
     def _observe(self, tag: Tag, sender: int, to: int, arrays: list[Array]) -> list[Array]:
         self._messages.append(
@@ -152,6 +162,8 @@ class Simulation(Backend):
             dealt = self.protocol.deal(value.value, meta, len(self.names))
             for evaluator, parts in zip(self.evaluators, dealt, strict=True):
                 evaluator.put(ref.id, meta, parts)
+            if self.protocol.verifies:
+                self._lockstep("admit", [e.start(_admission(ref.id)) for e in self.evaluators])
         else:
             index = self.index(owner)
             params = {"owner": index, "meta": meta}
@@ -186,16 +198,20 @@ class Simulation(Backend):
 
     def _peek(self, evaluators: Sequence[Evaluator], key: int) -> Array:
         """Reconstruct without the protocol; possible only because all parties are here."""
+        return decode(self._elements(evaluators, key), evaluators[0].values[key].meta)
+
+    def _elements(self, evaluators: Sequence[Evaluator], key: int) -> Array:
+        """The same, not decoded."""
         value = evaluators[0].values[key]
         if isinstance(value, Public):
-            return decode(value.value, value.meta)
+            return value.value
         shares = [e.values[key] for e in evaluators]
         parts = [
             e.protocol.to_client(s)
             for e, s in zip(evaluators, shares, strict=True)
             if isinstance(s, Share)
         ]
-        return decode(type(evaluators[0].protocol).from_parties(parts, value.meta), value.meta)
+        return type(evaluators[0].protocol).from_parties(parts, value.meta)
 
     def _check(self, command: Command) -> None:
         """Run the oracle and compare; name the first operation where the two part."""
@@ -205,6 +221,11 @@ class Simulation(Backend):
         broken = broken_promise(command.op, operands, command.params)
         if broken is not None:
             raise ConsistencyCheckFailed(f"{command.op} at {command.where}: {broken}")
+        if get_op(command.op).random:  # drawn by the parties: the oracle goes on with their result
+            for key in command.outputs:
+                drawn = self._elements(self.evaluators, key)
+                self._oracle.put(key, self.evaluators[0].values[key].meta, (drawn,))
+            return
         lockstep(
             [self._oracle.start(command)], names=["oracle"], counters=[Counters()], name=command.op
         )
@@ -240,3 +261,7 @@ class Simulation(Backend):
     def close(self) -> None:
         for evaluator in self.evaluators:
             evaluator.erase()
+
+
+def _admission(key: int) -> Command:
+    return Command("admit", (key,))

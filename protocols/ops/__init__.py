@@ -22,6 +22,7 @@ spline.py       sigmoid, tanh
 softmax.py      softmax and its logarithm
 batch.py        what losses share
 losses.py       cross-entropy, logistic loss, squared error
+noise.py        noise that the parties draw together
 """
 
 from . import (
@@ -35,6 +36,7 @@ from . import (
     exponential,
     index,
     losses,
+    noise,
     order,
     roots,
     shape,
@@ -54,6 +56,7 @@ __all__ = [
     "exponential",
     "index",
     "losses",
+    "noise",
     "order",
     "roots",
     "shape",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mpyc_core.bits import words
+from mpyc_core.bits import ones, words
 from mpyc_core.entropy import fresh_key
 from mpyc_core.kernels.replicated import add_zero_share, xor_zero_share
 from mpyc_core.meta import Meta
@@ -92,6 +92,19 @@ def open_cost(meta: Meta, to: int | None) -> Cost:
     return Cost(
         1, tuple(component_bytes(meta) if to is None or to == (p - 1) % 3 else 0 for p in range(3))
     )
+
+
+def random_bits(turn: Turn, meta: Meta, planes: int) -> Share:
+    """Uniform shared bits without a message: every component comes from the key of its holders.
+
+    Security    each party lacks one of the three components, a stream block that it cannot compute
+    Reference   [AFLNO16, section 2], after [CDI05]
+    """
+    shape, inside = (planes, words(meta.size)), ones(meta.size)
+    bits = meta.with_(kind="bit", f=0, public=False, label=frozenset())
+    ahead, behind = (turn.role + 1) % 3, (turn.role - 1) % 3
+    parts = [turn.block_bits(role, "noise", 0, shape) & inside for role in (ahead, behind)]
+    return Share(bits, (parts[0], parts[1]))
 
 
 def embed(me: int, x: Public) -> Share:

@@ -57,6 +57,8 @@ def templates(ring: int) -> Iterator[Template]:
     """The first case of every elementwise operation for each combination of kinds."""
     seen = set()
     for name, op, case in cases(ring):
+        if op.random:  # edge values and noise on top would leave the ring
+            continue
         arrays = [np.asarray(x) for x in case.inputs]
         kinds = tuple(x.dtype.kind for x in arrays)
         key = (op.name, kinds, case.public, tuple(case.params))
