@@ -34,6 +34,7 @@ from .evaluator import Evaluator
 from .foresight import walk
 from .plain.protocol import Plain
 from .promises import broken_promise
+from .registry import get_op
 from .security import Security
 from .value import Public, Share, Value
 
