@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +75,6 @@ def deal(pipe: Any, config: dict[str, Any]) -> int:
     names = config["names"]
     parallel.share_cores(len(names))
     server = DealerServer(config["name"], names, place(config, "dealer"))
-    threading.current_thread().name = f"{config['name']} deals"
     with server:
         pipe.send({"address": server.address})
         server.serve()

@@ -89,3 +89,15 @@ def training_memory(party: Any) -> dict[str, int]:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return {"tensors": tensors, "peak": tensors + peak}
+
+
+def many_products(party: Any, steps: int = 4000, victim: str = "") -> Any:
+    """Products for half a minute; a victim ends itself in the middle, as a crash would."""
+    x = party.share(np.full(1000, 0.5) if party.me == 0 else None)
+    for step in range(steps):
+        if step == 40:
+            party.tell(step=step, total=steps)
+            if party.name == victim:
+                os.kill(os.getpid(), signal.SIGKILL)
+        x = x * x + 0.25
+    return x.sum().reveal()
