@@ -11,13 +11,15 @@ import numpy as np
 from mpyc_core.errors import MpcError
 from mpyc_core.protocols.backend import Ref
 from mpyc_core.protocols.cost import Cost
+from mpyc_core.protocols.dealt.provider import Provider
 from mpyc_core.protocols.party import Party
-from mpyc_core.protocols.registry import Case, Op
+from mpyc_core.protocols.registry import Case, Op, get_protocol
 from mpyc_core.transport.mesh import Array, Mesh
 from mpyc_core.transport.queues import queue_meshes
 from mpyc_core.transport.zmq import ZmqMesh
 
-from .runner import Ran, constant
+from ..parties import providers
+from .runner import Ran, constant, uses
 
 PATIENCE = 30.0
 
@@ -27,6 +29,7 @@ class Cluster:
 
     def __init__(self, kind: str, parties: int, protocol: str, ring: int) -> None:
         self.names = [f"party{i}" for i in range(parties)]
+        self.protocol, self.ring = protocol, ring
         self._kind, self._facts = kind, {"protocol": protocol, "ring": ring}
         self._threads = [ThreadPoolExecutor(1) for _ in self.names]
         self.meshes: Sequence[Mesh] = []
@@ -39,8 +42,12 @@ class Cluster:
     def _start(self) -> None:
         self._failed = False
         self.meshes = queue_meshes(self.names) if self._kind == "queue" else self._sockets()
+        found = providers(get_protocol(self.protocol), len(self.names))
+        self.providers: list[Provider | None] = [*found] or [None for _ in self.names]
         self.parties: list[Party] = self.everywhere(
-            lambda i: Party(self.meshes[i], wrap=lambda ref: ref, **self._facts)
+            lambda i: Party(
+                self.meshes[i], wrap=lambda ref: ref, provider=self.providers[i], **self._facts
+            )
         )
 
     def _sockets(self) -> list[ZmqMesh]:
@@ -83,7 +90,9 @@ class Cluster:
             for mine, theirs in zip(first.values, other.values, strict=True):
                 np.testing.assert_array_equal(mine, theirs)
         sent = tuple(outcome.counted.sent[i] for i, outcome in enumerate(found))
-        return Ran(first.values, first.metas, Cost(first.counted.rounds, sent))
+        dealt = sum(outcome.counted.dealt for outcome in found)
+        cost = Cost(first.counted.rounds, sent, dealt, first.counted.uses)
+        return Ran(first.values, first.metas, cost)
 
     def __enter__(self) -> Self:
         return self
@@ -106,12 +115,18 @@ def _at_party(party: Party, op: Op, case: Case) -> Ran:
         else party.share(x, owner=party.names[i % len(party.names)])
         for i, x in enumerate(case.inputs)
     ]
-    counters = party.mesh.counters
+    counters, dealer = party.mesh.counters, [] if party.provider is None else [party.provider]
+    dealt, used = sum(p.received for p in dealer), uses(dealer)
     payload, rounds = counters.payload, counters.rounds
     refs: list[Ref] = party.execute(op.name, operands, case.params)
     sent = tuple(
         counters.payload - payload if i == party.me else 0 for i in range(len(party.names))
     )
-    counted = Cost(counters.rounds - rounds, sent)
+    counted = Cost(
+        counters.rounds - rounds,
+        sent,
+        sum(p.received for p in dealer) - dealt,
+        dict(uses(dealer) - used),
+    )
     values: tuple[Array, ...] = tuple(party.reveal(ref) for ref in refs)
     return Ran(values, tuple(ref.meta for ref in refs), counted)

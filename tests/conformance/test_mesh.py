@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from mpyc_core.protocols.registry import Case, Op
+from mpyc_core.protocols.registry import Case, Op, get_protocol
 from mpyc_core.protocols.simulation import Simulation
 
 from .cluster import Cluster
@@ -19,8 +19,9 @@ from .runner import cases, check_oracle, check_plain, oracle, run_case
 )
 def test_mesh_agrees_with_lock_step(cluster: Cluster, op: Op, case: Case) -> None:
     start = cluster.position + len(case.inputs) - len(case.public)
-    s = Simulation(3, protocol="replicated", ring=64, wrap=lambda ref: ref)
-    for _ in range(start % 3):
+    n, turns = len(cluster.names), get_protocol(cluster.protocol).turns
+    s = Simulation(n, protocol=cluster.protocol, ring=cluster.ring, wrap=lambda ref: ref)
+    for _ in range(start % turns):
         s.share(0, owner="party0")
     lockstep = run_case(s, op, case)
     outcome = cluster.run_case(op, case)
