@@ -27,7 +27,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
 _ARRAY = re.compile(r"(?P<const>const )?(?P<dtype>[uif][1248])(?P<dims>\[(:,)*::1\])?")
-_SEEN = ("aes", "vaes", "avx2", "avx512f", "avx512dq")
+_SEEN = ("aes", "vaes", "pclmul", "avx2", "avx512f", "avx512dq")
 _lock = threading.RLock()
 _kernels: list[Kernel] = []
 

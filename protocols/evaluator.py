@@ -8,7 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from mpyc_core.errors import ConfigError, MpcError, ShapeMismatch, ShareError
+from mpyc_core.errors import (
+    ConfigError,
+    MpcError,
+    ProtocolAbort,
+    SessionClosed,
+    ShapeMismatch,
+    ShareError,
+)
 from mpyc_core.meta import MAX_NDIM, Meta
 from mpyc_core.ring import ring
 from mpyc_core.transport.lockstep import together
@@ -21,7 +28,7 @@ from .registry import get_op
 from .value import Public, Share, Value, component_spec
 
 KINDS = ("int", "fixed", "bit")
-SPECIAL = ("input", "open", "announce", "consent", "to_client")
+SPECIAL = ("input", "admit", "open", "announce", "consent", "to_client")
 """Commands that are not operations: they bring values in, take them out, or agree on it."""
 NOTHING = np.full(MAX_NDIM + 4, 2**64 - 1, np.uint64)
 """What an owner announces when it has no such array; every party then refuses alike."""
@@ -45,6 +52,7 @@ class Evaluator:
         self.program = ProgramHash()
         self._foresight = Foresight(type(protocol), protocol.n)
         self.values: dict[int, Value] = {}
+        self._ended: MpcError | None = None
 
     def start(self, command: Command, data: Array | None = None) -> Steps[Any]:
         """Check a command, add it to the program's hash, and give its rounds.
@@ -71,6 +79,12 @@ class Evaluator:
         return together(*steps)
 
     def _begin(self, command: Command, data: Array | None) -> Steps[Any]:
+        if self._ended is not None:
+            raise SessionClosed(
+                f"this session has ended after a failure: {self._ended.message}; shares and keys "
+                "are erased, start a new session",
+                party=self._ended.party,
+            )
         operands = [self._operand(x) for x in command.inputs]
         for key in command.outputs:
             if key in self.values:
@@ -78,8 +92,22 @@ class Evaluator:
         self.protocol.bind(self.program.update(command, [v.meta for v in operands]))
         if command.op in SPECIAL:
             special: Callable[..., Steps[Any]] = getattr(self, f"_{command.op}")
-            return special(command, operands, data)
-        return self._operate(command, operands)
+            return self._guarded(special(command, operands, data))
+        return self._guarded(self._operate(command, operands))
+
+    def _guarded(self, steps: Steps[Any]) -> Steps[Any]:
+        """The same rounds; a check that fails ends the session before anything else is sent."""
+        try:
+            return (yield from steps)
+        except ProtocolAbort as error:
+            self.end(error)
+            raise
+
+    def end(self, error: MpcError) -> None:
+        """Forget shares and keys; every later command is refused."""
+        self._ended = self._ended or error
+        self.protocol.erase()
+        self.erase()
 
     def _foresee(self, commands: Sequence[Command]) -> None:
         """Tell the dealer, if there is one, what the commands will take, before they run."""
@@ -119,6 +147,8 @@ class Evaluator:
         results = found if isinstance(found, tuple) else (found,)
         for key, value, meta in zip(command.outputs, results, expected, strict=True):
             self.values[key] = _described(value, meta, command.op)
+        if self.protocol.due:
+            yield from self.protocol.before_open()
 
     def _input(self, command: Command, operands: list[Value], data: Array | None) -> Steps[None]:
         owner, meta = int(command.params["owner"]), command.params["meta"]
@@ -139,7 +169,15 @@ class Evaluator:
         if isinstance(x, Public):
             return x.value if to is None or to == self.protocol.me else None
         with np.errstate(over="ignore"):
+            yield from self.protocol.before_open()
             return (yield from self.protocol.open(x, None if to is None else int(to)))
+
+    def _admit(self, command: Command, operands: list[Value], _: Array | None) -> Steps[None]:
+        """Take in a share that a client dealt, in place."""
+        (x,) = operands
+        if isinstance(x, Share):
+            (key,) = command.inputs
+            self.values[key] = yield from self.protocol.admit(x)  # type: ignore[index]
 
     def _announce(self, command: Command, _: list[Value], data: Array | None) -> Steps[Meta]:
         """The owner tells every party what it is about to share: kind, scale and shape.
@@ -169,8 +207,9 @@ class Evaluator:
         if isinstance(x, Public):
             return x.value
         with np.errstate(over="ignore"):
-            return self.protocol.to_client(x)
-        yield
+            shown = yield from self.protocol.for_client(x)
+            yield from self.protocol.before_open()
+            return self.protocol.to_client(shown)
 
     def _consent(
         self, command: Command, _: list[Value], data: Array | None
@@ -199,7 +238,7 @@ class Evaluator:
         """Store a share that a client dealt, after checking its components."""
         if key in self.values:
             raise ShareError(f"id {key} is taken; a dealt share needs a new one")
-        spec = component_spec(meta)
+        spec = component_spec(meta, self.protocol.share_ring(meta.ring))
         for part in parts:
             if Spec.of(part) != spec:
                 raise ShapeMismatch(f"a dealt component is {part.shape}, expected {spec.shape}")

@@ -20,8 +20,21 @@ from mpyc_core.prg import Stream, derive, subkeys
 from mpyc_core.ring import Ring
 from mpyc_core.transport.mesh import Array
 
-Purpose = Literal["zero", "input", "truncate", "bits", "convert", "open", "dealer", "noise",
-    "mac", "check", "challenge", "proof", "blind"]
+Purpose = Literal[
+    "zero",
+    "input",
+    "truncate",
+    "bits",
+    "convert",
+    "open",
+    "dealer",
+    "noise",
+    "mac",
+    "check",
+    "challenge",
+    "proof",
+    "blind",
+]
 
 
 def stream(key: bytes) -> Stream:

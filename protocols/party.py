@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mpyc_core.errors import ConfigError, MpcError, RequestDenied
+from mpyc_core.errors import (
+    ConfigError,
+    MpcError,
+    ProtocolAbort,
+    RequestDenied,
+    TransportError,
+)
 from mpyc_core.meta import Meta
 from mpyc_core.transport.mesh import Array, Mesh, drive
 
@@ -70,7 +76,11 @@ class Party(Backend):
 
     def _drive(self, steps: Any, name: str) -> Any:
         self._sequence += 1
-        return drive(steps, self.mesh, self._sequence, self.evaluator.program.digest, name)
+        try:
+            return drive(steps, self.mesh, self._sequence, self.evaluator.program.digest, name)
+        except (ProtocolAbort, TransportError) as error:
+            self.evaluator.end(error)
+            raise
 
     def run(self, command: Command, data: Array | None = None) -> Any:
         """Run one command to its end."""

@@ -201,6 +201,7 @@ class Protocol(ABC):
 
     def erase(self) -> None:
         """Forget keys, after a failure: nothing can be computed any more."""
+        self.provider = None
 
     # -- composites that a protocol may do better -------------------------------------------
     def random_bits(self, meta: Meta, planes: int) -> Steps[Share]:

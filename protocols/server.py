@@ -107,7 +107,10 @@ class Server:
 
     def _put(self, header: Mapping[str, Any], arrays: list[Array]) -> Reply:
         meta = Meta.from_wire(header["meta"]).with_(label=frozenset(), public=False)
-        self.party.evaluator.put(int(header["id"]), meta, tuple(arrays))
+        key = int(header["id"])
+        self.party.evaluator.put(key, meta, tuple(arrays))
+        if self.party.protocol.verifies:
+            self.party.run(Command("admit", (key,)))
         return {}, []
 
     def _input(self, header: Mapping[str, Any], arrays: list[Array]) -> Reply:

@@ -82,7 +82,7 @@ def sum_of_products(p: Protocol, x: Share, t: Value, f: int) -> Steps[Share]:
 def total_of(p: Protocol, x: Share) -> Share:
     """The sum of all elements; local."""
     meta = x.meta.with_(shape=())
-    result: Share = p.linear(meta.ring.sum, meta, x)
+    result: Share = p.linear(p.ring(x).sum, meta, x)
     return result
 
 

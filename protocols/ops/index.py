@@ -116,4 +116,4 @@ def _scatter(x: Array, key: Any, shape: Sequence[int]) -> Array:
 def scatter(p: Protocol, x: Value, *, key: Any, shape: Sequence[int]) -> Value:
     """Zeros of `shape` with x added at `key`: the adjoint of `index`."""
     meta = _scatter_infer(x.meta, key=key, shape=shape)
-    return p.linear(lambda a: meta.ring.scatter_add(meta.shape, thaw_key(key), a), meta, x)
+    return p.linear(lambda a: p.ring(x).scatter_add(meta.shape, thaw_key(key), a), meta, x)

@@ -114,8 +114,8 @@ def tables_at(p: Protocol, numbers: Share, tables: Sequence[Sequence[int]]) -> S
     """
     weights = [subset_weights(table) for table in tables]
     meta = numbers.meta.with_(shape=(len(tables), *numbers.meta.shape[1:]))
-    ring = meta.ring
-    matrix = np.stack([ring_array(meta, w[1:]) for w in weights])
+    ring = p.ring(numbers)
+    matrix = ring.extend(np.stack([ring_array(meta, w[1:]) for w in weights]))
 
     def apply(part: Array) -> Array:
         return ring.matmul(matrix, part.reshape(len(part), -1)).reshape(meta.shape)

@@ -135,7 +135,7 @@ def normalised(
 def row_sums(p: Protocol, rows: Share) -> Share:
     """Sums along the first axis, which stays with length 1; local."""
     meta = rows.meta.with_(shape=(1, *rows.meta.shape[1:]))
-    result: Share = p.linear(lambda a: meta.ring.sum(a, 0, keepdims=True), meta, rows)
+    result: Share = p.linear(lambda a: p.ring(rows).sum(a, 0, keepdims=True), meta, rows)
     return result
 
 

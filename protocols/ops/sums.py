@@ -40,7 +40,7 @@ def sum_(p: Protocol, x: Value, *, axis: int | Sequence[int] | None, keepdims: b
     """Sum over axes; exact in the ring."""
     meta = _sum_infer(x.meta, axis=axis, keepdims=keepdims)
     axes = axes_of(x.meta, axis)
-    return p.linear(lambda a: x.meta.ring.sum(a, axes, keepdims), meta, x)
+    return p.linear(lambda a: p.ring(x).sum(a, axes, keepdims), meta, x)
 
 
 def _cumsum_infer(x: Meta, *, axis: int) -> Meta:
@@ -58,4 +58,4 @@ def _cumsum_infer(x: Meta, *, axis: int) -> Meta:
 )
 def cumsum(p: Protocol, x: Value, *, axis: int) -> Value:
     """Running sums along an axis; exact in the ring."""
-    return p.linear(lambda a: x.meta.ring.cumsum(a, axis), x.meta, x)
+    return p.linear(lambda a: p.ring(x).cumsum(a, axis), x.meta, x)

@@ -104,13 +104,14 @@ def test_exact_on_multiples(parties: Parties, ring: Ring, way: Way) -> None:
 @WAYS
 def test_unbiased(parties: Parties, ring: Ring, way: Way) -> None:
     """floor + 1 occurs with probability (z mod 2^f) / 2^f, whatever z is."""
+    n = N // 20 if parties.protocols[0].verifies else N  # these work much longer
     for shift in SHIFTS[ring.bits]:
         unit = 1 << shift
         for base in (0, -12345, range_of(way, ring) >> (shift + 1)):
             for rest in sorted({1, unit // 4, unit // 2, unit - 1} - {0}):
-                z = np.full(N, base * unit + rest)
+                z = np.full(n, base * unit + rest)
                 up = way(parties, ring, z, shift) - base
-                assert likely(int(up.sum()), N, rest / unit), (shift, base, rest)
+                assert likely(int(up.sum()), n, rest / unit), (shift, base, rest)
 
 
 @WAYS

@@ -1,0 +1,244 @@
+"""A proof of all ANDs since the last check, by every party to the other two.
+
+Party i sent z = x_i & y_i ^ x_i & y_p ^ x_p & y_i ^ F_i ^ F_p to its next party A, where p = i - 1.
+A knows x_i, y_i, F_i and z; the previous party B knows x_p, y_p, F_p; party i knows all. Taken as
+elements of GF(2^64), one for 64 ANDs, and weighed with random w that party i learns afterwards, its
+messages are right but for probability 2^-64 if
+
+    sum w (x_i & y_p) + w (y_i & x_p)  =  sum w (z ^ F_i ^ x_i & y_i)  +  sum w F_p
+
+where A knows the first sum on the right and B the second. The left side is an inner product <u, v>
+over bits, u known to A and v to B: bit l of a word has u = w X^l x_l. It is reduced in levels. Cut
+u into K chunks u_j, v into v_k, and let
+
+    U(Y) = sum_j Y^j u_j,   V(Y) = sum_k Y^(K-1-k) v_k,   h(Y) = <U(Y), V(Y)>
+
+The coefficient of Y^(K-1) in h is <u, v>; A and B hold it in two parts. Party i gives them parts of
+the 2 K - 2 others, and learns a random point y only then. What is left to prove is <U(y), V(y)> =
+h(y), K times shorter, and both sides are known as before. At the end u and v have K elements; one
+more chunk, Y^K u_* and Y^K v_* with random elements, hides them; A shows U(y) and its part of h(y)
+to B, who compares.
+
+Soundness. If a sum is wrong, some h is; it agrees with <U(Y), V(Y)> in at most 2 K points. A and B
+are honest then, and y comes from their common key, unknown to party i before it sent its message.
+So a wrong AND is found but with probability (1 + sum over the levels of 2 K) / 2^64 < 2^-54.
+
+Secrecy, party i honest. B sees its parts of the coefficients, which are hidden by those of A, U(y),
+hidden by y^K u_*, and A's part of h(y), which follows. A sees nothing. Party i answers only points
+that A and B both sent it, so that a corrupted one cannot make it prove another statement.
+
+Reference   two verifiers and a prover that knows both of their inputs [BGIN19, section 3], with
+inner products that are halved as in [GS20, section 4]; here in K parts, and bits first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mpyc_core.errors import ConsistencyCheckFailed
+from mpyc_core.kernels import binary_field as field
+from mpyc_core.prg import Stream
+from mpyc_core.protocols.cost import Cost
+from mpyc_core.transport.mesh import Array, Round, Spec, Steps
+
+from .ledger import Gate, flat
+from .place import Place
+
+BITS = field.NIBBLES
+"""Chunks of the first level, which are of 4 bits of each word."""
+FEW, SOME = 64, 1 << 15
+WORD = np.dtype(np.uint64)
+
+
+def plan(words: int) -> list[int]:
+    """Chunks of every level after the first, for that many words of ANDs; the last takes all."""
+    length, chunks = 2 * words * 64 // BITS, []
+    while length > FEW:
+        chunks.append(FEW if length <= FEW * FEW else 16 if length <= SOME else 8)
+        length = -(-length // chunks[-1])
+    return [*chunks, length]
+
+
+def prove_cost(words: int) -> Cost:
+    """Seeds; in each level coefficients to one verifier, points from both; the last elements."""
+    levels = [2 * BITS - 1, *(2 * k - 1 for k in plan(words))]
+    levels[-1] += 2
+    points = 2 * (len(levels) - 1)
+    return Cost(1 + 2 * len(levels), (8 * (2 * 2 + sum(levels) + points + 2),) * 3)
+
+
+@dataclass
+class Side:
+    """What a party has of one proof; the prover has both vectors, a verifier one and a part."""
+
+    u: Array
+    v: Array
+    part: Array
+
+
+def prove(place: Place, gates: list[Gate]) -> Steps[None]:
+    """Prove this party's ANDs, and verify those of the two others.
+
+    Cost        `prove_cost`: a few rounds and kilobytes, however many ANDs
+    Raises      ConsistencyCheckFailed
+    """
+    x, y = ([flat([getattr(g, name)[i] for g in gates]) for i in (0, 1)] for name in "xy")
+    claim, mask = flat([g.claim for g in gates]), flat([g.mask for g in gates])
+    seeds = _seeds(place)
+    own = yield from _points(place, seeds)
+    weights = [Stream(seed.tobytes()).words(0, 0, mask.shape) for seed in (own, *seeds)]
+    none = np.empty(0, np.uint64)
+    sides = [
+        Side(np.concatenate([x[0], y[0]]), np.concatenate([y[1], x[1]]), none),
+        Side(np.concatenate([x[1], y[1]]), none, _weigh(weights[1], claim ^ (x[1] & y[1]))),
+        Side(none, np.concatenate([y[0], x[0]]), _weigh(weights[2], mask)),
+    ]
+    doubled = [np.concatenate([w, w]) for w in weights]
+    first = np.empty(2 * BITS - 1, np.uint64)
+    field.correlate_bits(doubled[0], sides[0].u, sides[0].v, first)
+    points = yield from _level(place, sides, first, 0)
+    for side, w, point in zip(sides, doubled, points, strict=True):
+        _combine_bits(side, w, point)
+    *levels, last = plan(mask.size)
+    for level, chunks in enumerate(levels, 1):
+        for side in sides:
+            side.u, side.v = _padded(side.u, chunks), _padded(side.v, chunks)
+        found = np.empty(2 * chunks - 1, np.uint64)
+        field.correlate(sides[0].u, sides[0].v, chunks, sides[0].u.size // chunks, found)
+        points = yield from _level(place, sides, found, level)
+        for side, point in zip(sides, points, strict=True):
+            _combine(side, chunks, point)
+    yield from _finish(place, sides, last, len(levels) + 1)
+
+
+def _seeds(place: Place) -> list[Array]:
+    """Seeds of the weights of the previous and of the next party, known to their verifiers."""
+    return [place.words(peer, "challenge", 0, (2,)) for peer in (place.next, place.prev)]
+
+
+def _points(place: Place, mine: list[Array]) -> Steps[Array]:
+    """Send what the previous and the next party are to know now; receive what this one is."""
+    received = yield Round(
+        send={place.prev: [mine[0]], place.next: [mine[1]]},  # public from here on
+        recv={peer: [Spec.of(mine[0])] for peer in (place.next, place.prev)},
+    )
+    first, second = received[place.next][0], received[place.prev][0]
+    if not np.array_equal(first, second):
+        raise ConsistencyCheckFailed(
+            f"proof of ANDs: parties {place.next} and {place.prev} sent different challenges; one "
+            "of them deviates from the protocol"
+        )
+    return first
+
+
+def _send_coefficients(
+    place: Place, sides: list[Side], found: Array, level: int, middle: int
+) -> Steps[list[Array]]:
+    """Split the own coefficients; the parts of h that this party has as a verifier."""
+    hidden = found ^ place.words(place.next, "proof", level, found.shape)
+    hidden[middle] = 0  # the verifiers know their parts of it
+    received = yield Round(
+        send={place.prev: [hidden]},  # hidden by words that only the next party shares
+        recv={place.next: [Spec.of(hidden)]},
+    )
+    parts = [place.words(place.prev, "proof", level, found.shape), received[place.next][0].copy()]
+    for part, side in zip(parts, sides[1:], strict=True):
+        part[middle] = side.part[0]
+    return parts
+
+
+def _drawn_points(place: Place, level: int) -> list[Array]:
+    """The random points of the previous and of the next party's proof; never 0."""
+    points = [place.words(p, "challenge", 1 + level, (1,)) for p in (place.next, place.prev)]
+    return [np.maximum(point, np.uint64(1)) for point in points]
+
+
+def _level(place: Place, sides: list[Side], found: Array, level: int) -> Steps[list[Array]]:
+    """Send the coefficients of h, then learn the point; the points of the three proofs."""
+    parts = yield from _send_coefficients(place, sides, found, level, found.size // 2)
+    points = _drawn_points(place, level)
+    own = yield from _points(place, points)
+    for part, side, point in zip(parts, sides[1:], points, strict=True):
+        side.part = _weigh(_powers(point, part.size), part)
+    return [own, *points]
+
+
+def _finish(place: Place, sides: list[Side], chunks: int, level: int) -> Steps[None]:
+    """The last level, whose vectors get one random element each, and the comparison."""
+    own_u = place.words(place.next, "proof", level + 1, (1,))
+    own_v = place.words(place.prev, "blind", 0, (1,))
+    u, v = np.concatenate([sides[0].u, own_u]), np.concatenate([sides[0].v[::-1], own_v])
+    found = np.zeros(2 * chunks + 1, np.uint64)
+    for i, factor in enumerate(u):
+        found[i : i + v.size] ^= _times(np.full(v.size, factor), v)
+    parts = yield from _send_coefficients(place, sides, found, level, chunks - 1)
+    points = _drawn_points(place, level)
+    for part, side, point in zip(parts, sides[1:], points, strict=True):
+        side.part = _weigh(_powers(point, part.size), part)
+    their_u = place.words(place.prev, "proof", level + 1, (1,))
+    their_v = place.words(place.next, "blind", 0, (1,))
+    left = _weigh(_powers(points[0], chunks + 1), np.concatenate([sides[1].u, their_u]))
+    right = _weigh(_powers(points[1], chunks + 1), np.concatenate([sides[2].v[::-1], their_v]))
+    received = yield Round(
+        # U(y) is hidden by y^K u_*; the part of h(y) follows from it and from what next holds
+        send={place.next: [np.concatenate([left, sides[1].part])]},
+        recv={place.prev: [Spec(WORD, (2,))]},
+    )
+    shown, part = received[place.prev][0]
+    if _times(np.full(1, shown), right)[0] != part ^ sides[2].part[0]:
+        raise ConsistencyCheckFailed(
+            f"proof of ANDs: party {place.next} computed an AND wrongly, or proved it wrongly, or "
+            f"party {place.prev} verified wrongly; nothing that depends on it was opened"
+        )
+
+
+def _combine_bits(side: Side, weights: Array, point: Array) -> None:
+    """U(y) and V(y) of the first level, of as much as this party has."""
+    powers = _powers(point, BITS)
+    each = 64 // BITS
+    if side.u.size:
+        basis = np.uint64(1) << np.arange(64, dtype=np.uint64)
+        out = np.empty(each * side.u.size, np.uint64)
+        field.combine_bits(_times(np.repeat(powers, each), basis), side.u, out)
+        field.scale(np.tile(weights, each), out)
+        side.u = out
+    if side.v.size:
+        out = np.empty(each * side.v.size, np.uint64)
+        field.combine_bits(np.repeat(powers[::-1], each), side.v, out)
+        side.v = out
+
+
+def _combine(side: Side, chunks: int, point: Array) -> None:
+    powers = _powers(point, chunks)
+    for name, weights in (("u", powers), ("v", powers[::-1].copy())):
+        vector = getattr(side, name)
+        if vector.size:
+            out = np.empty(vector.size // chunks, np.uint64)
+            field.combine(weights, vector, out.size, out)
+            setattr(side, name, out)
+
+
+def _padded(x: Array, chunks: int) -> Array:
+    return np.concatenate([x, np.zeros(-x.size % chunks, np.uint64)])
+
+
+def _times(x: Array, y: Array) -> Array:
+    out = np.empty(x.size, np.uint64)
+    field.multiply(np.ascontiguousarray(x), np.ascontiguousarray(y), out)
+    return out
+
+
+def _weigh(weights: Array, x: Array) -> Array:
+    out = np.empty(1, np.uint64)
+    field.weigh(np.ascontiguousarray(weights), np.ascontiguousarray(x), out)
+    return out
+
+
+def _powers(point: Array, count: int) -> Array:
+    """1, y, y^2, ..."""
+    out = np.ones(count, np.uint64)
+    for i in range(1, count):
+        out[i : i + 1] = _times(out[i - 1 : i], point)
+    return out
