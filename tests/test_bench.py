@@ -38,7 +38,7 @@ def test_kernel_rows_are_finite(bench: Any, monkeypatch: pytest.MonkeyPatch) -> 
         *kernels.streams(2),
         *kernels.elementwise(2),
     ]
-    assert len({row.name for row in found}) == len(found) == 8
+    assert len({row.name for row in found}) == len(found) == 10
     for row in found:
         assert math.isfinite(row.figure) and row.figure > 0, row
         assert row.ratio is not None and math.isfinite(row.ratio), row

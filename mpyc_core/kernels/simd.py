@@ -9,7 +9,9 @@ from numba import config
 
 if config.DISABLE_JIT:
     from .simd_numpy import (
+        add_fraction,
         as_words,
+        dot_pairs,
         fill,
         gather,
         high_product,
@@ -18,7 +20,9 @@ if config.DISABLE_JIT:
         load,
         load_some,
         narrow_some,
+        nearest,
         prefetch,
+        residue,
         shl,
         shr,
         splat,
@@ -30,6 +34,7 @@ if config.DISABLE_JIT:
         zip_low,
     )
 else:
+    from .dots_llvm import add_fraction, dot_pairs, nearest, residue
     from .simd_llvm import (
         as_words,
         fill,
@@ -53,7 +58,9 @@ else:
     )
 
 __all__ = [
+    "add_fraction",
     "as_words",
+    "dot_pairs",
     "fill",
     "gather",
     "high_product",
@@ -62,7 +69,9 @@ __all__ = [
     "load",
     "load_some",
     "narrow_some",
+    "nearest",
     "prefetch",
+    "residue",
     "shl",
     "shr",
     "splat",

@@ -49,13 +49,15 @@ def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any
     return builder.gep(data, [index])
 
 
-def _splat(builder: Any, vector: VectorType, scalar: Any) -> Any:
+def splat_value(builder: Any, vector: VectorType, scalar: Any) -> Any:
+    """A scalar in every lane."""
     undefined = ir.Constant(vector.llvm, ir.Undefined)
     first = builder.insert_element(undefined, scalar, _INDEX(0))
-    return builder.shuffle_vector(first, undefined, _indices([0] * vector.count))
+    return builder.shuffle_vector(first, undefined, indices([0] * vector.count))
 
 
-def _indices(values: list[int]) -> ir.Constant:
+def indices(values: list[int]) -> ir.Constant:
+    """Lanes for a shuffle."""
     return ir.Constant(ir.VectorType(_INDEX, len(values)), values)
 
 
@@ -103,7 +105,7 @@ def _mask(builder: Any, vector: VectorType, count: Any) -> Any:
     lane_type = ir.VectorType(count.type, vector.count)
     nothing = ir.Constant(lane_type, ir.Undefined)
     first = builder.insert_element(nothing, count, _INDEX(0))
-    every = builder.shuffle_vector(first, nothing, _indices([0] * vector.count))
+    every = builder.shuffle_vector(first, nothing, indices([0] * vector.count))
     return builder.icmp_signed("<", ir.Constant(lane_type, list(range(vector.count))), every)
 
 
@@ -151,7 +153,7 @@ def splat(typing: Any, array: Any, index: Any) -> Any:
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         at = _address(context, builder, signature.args[0], args[0], args[1])
-        return _splat(builder, vector, builder.load(at))
+        return splat_value(builder, vector, builder.load(at))
 
     return vector(array, types.intp), code
 
@@ -163,7 +165,7 @@ def fill(typing: Any, array: Any, word: Any) -> Any:
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         scalar = context.cast(builder, args[1], signature.args[1], array.dtype)
-        return _splat(builder, vector, scalar)
+        return splat_value(builder, vector, scalar)
 
     return vector(array, word), code
 
@@ -323,7 +325,7 @@ def _shift(instruction: str, doc: str) -> Any:
             amount = context.cast(
                 builder, args[1], signature.args[1], types.Integer(f"uint{v.bits}")
             )
-            return getattr(builder, instruction)(args[0], _splat(builder, v, amount))
+            return getattr(builder, instruction)(args[0], splat_value(builder, v, amount))
 
         return v(v, n), code
 
@@ -341,7 +343,7 @@ def _zip(half: int, doc: str) -> Any:
         order = zip_order(x.count, run.literal_value, half)
 
         def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return builder.shuffle_vector(args[0], args[1], _indices(order))
+            return builder.shuffle_vector(args[0], args[1], indices(order))
 
         return x(x, y, run), code
 

@@ -54,6 +54,32 @@ def gather(array: Array, index: int, offsets: Array, at: int) -> Array:
     return np.asarray(array.reshape(-1)[index + offsets[at : at + lanes(array)]])
 
 
+def dot_pairs(total: Array, x: Array, y: Array) -> Array:
+    """total + x0 * y0 + x1 * y1 in every lane of 32 bits, of signed halves of x and y."""
+    a, b = x.view(np.int16).astype(np.int32), y.view(np.int16).astype(np.int32)
+    return np.asarray(total + (a[::2] * b[::2] + a[1::2] * b[1::2]).view(np.uint32))
+
+
+def residue(v: Array, m: int, inverse: float) -> Array:
+    """In the low half of every 32-bit lane v - q * m, q about v / m; v and halves are signed.
+
+    The high half is anything. The inverse is of m, and |v / m| < 2^22.
+    """
+    q = np.rint(v.view(np.int32).astype(np.float32) * np.float32(inverse)).astype(np.int32)
+    return v - (q * np.int32(m)).view(np.uint32)
+
+
+def add_fraction(total: Array, r: Array, inverse: float) -> Array:
+    """total + r * inverse in 32-bit floats, r the signed low half of every lane."""
+    low = r.view(np.int16)[::2].astype(np.float32)
+    return (total.view(np.float32) + low * np.float32(inverse)).view(np.uint32)
+
+
+def nearest(total: Array) -> Array:
+    """The signed integer nearest to a 32-bit float of less than 2^22 in every lane."""
+    return np.rint(total.view(np.float32)).astype(np.int32).view(np.uint32)
+
+
 def high_product(x: Any, y: Any) -> Any:
     """floor(x * y / 2^64) of two words of 64 bits."""
     return np.uint64(int(x) * int(y) >> 64)

@@ -12,12 +12,21 @@ from mpyc_core import limbs
 from mpyc_core.jit import kernel
 from mpyc_core.parallel import run_rows
 
+from .residue_system import COFACTORS, COUNT, DEPTH, DIGITS, LEFT, MODULI, RIGHT
+from .residue_tile import CHUNK, COLUMNS, ROWS, multiply_residues, to_residues
 from .simd import high_product
+from .workspace import workspace
 
 Array = npt.NDArray[Any]
 Into = Callable[[Array, Array, Array], None]
 """Writes the product of two matrices over the third operand, which is zero before."""
 
+FEW = 8
+"""Rows or columns below which residues would cost more than they save."""
+HEIGHT = 16 * ROWS
+"""Rows whose residues are held at once: for each modulus a part of a second-level cache."""
+WIDTH = 8 * COLUMNS
+"""Columns whose residues are held at once, for all threads."""
 _MAC_PER_THREAD = 1 << 16
 
 
@@ -27,8 +36,52 @@ def product_into(a: Array, b: Array, out: Array) -> None:
     if m * k * n == 0:
         return
     x, y, z = limbs.flat_words(a), limbs.flat_words(b), out.reshape(-1).view(np.uint64)
+    if min(m, n) < FEW:
+        _by_elements(x, y, z, m, k, n)
+        return
+    for k0 in range(0, k, DEPTH):
+        depth = min(DEPTH, k - k0)
+        for j0 in range(0, n, WIDTH):
+            _block(x[2 * k0 :], y[2 * (k0 * n + j0) :], z, m, k, n, j0, depth, k0 > 0)
+
+
+def _block(
+    x: Array, y: Array, z: Array, m: int, k: int, n: int, j0: int, depth: int, add: bool
+) -> None:
+    """Columns from j0 on of z (+)= x @ y, for at most DEPTH products each."""
+    width, pairs = min(WIDTH, n - j0), (depth + 1) // 2
+    panel = COUNT * pairs * COLUMNS
+    right = _words(WIDTH, COUNT * DEPTH // 2).reshape(-1)
+
+    def take_columns(i: int, j: int) -> None:
+        part = right[i * panel : j * panel]
+        lines = min(j * COLUMNS, width) - i * COLUMNS
+        first, scratch = i * COLUMNS, _words(DIGITS, CHUNK)
+        to_residues(y, 1, n, lines, depth, COLUMNS, first, RIGHT, MODULI, scratch, part)
+
+    def take_rows(i: int, j: int) -> None:
+        left = _words(HEIGHT, COUNT * DEPTH // 2).reshape(-1)
+        sums = _words(HEIGHT, COUNT * COLUMNS).reshape(-1)
+        scratch, digits = _words(DIGITS, CHUNK), _words(DIGITS, COLUMNS)
+        for i0 in range(i, j, HEIGHT):
+            rows, at = min(HEIGHT, j - i0), i0 * n + j0
+            to_residues(x, k, 1, rows, depth, ROWS, i0, LEFT, MODULI, scratch, left)
+            multiply_residues(
+                *(left, right, rows, width, pairs, n, at, add),
+                *(COFACTORS, MODULI, sums, digits, z),
+            )
+
+    run_rows(take_columns, -(-width // COLUMNS))
+    run_rows(take_rows, m, HEIGHT // 2)
+
+
+def _words(rows: int, columns: int) -> Array:
+    return workspace(rows * columns, np.dtype(np.uint32)).reshape(rows, columns)
+
+
+def _by_elements(x: Array, y: Array, z: Array, m: int, k: int, n: int) -> None:
     run_rows(
-        lambda i, j: by_rows(x[2 * k * i : 2 * k * j], y, k, n, z[2 * n * i : 2 * n * j]),
+        lambda i, j: by_elements(x[2 * k * i : 2 * k * j], y, k, n, z[2 * n * i : 2 * n * j]),
         m,
         -(-_MAC_PER_THREAD // (k * n)),
     )
@@ -68,15 +121,23 @@ def correlate_gradient(images: Array, g: Array, pixels: Array, taps: Array, into
 
 
 @kernel("const u8[::1], const u8[::1], i8, i8, u8[::1]")
-def by_rows(a: Array, b: Array, depth: int, width: int, c: Array) -> None:
-    """c += a @ b, row by row of b."""
+def by_elements(a: Array, b: Array, depth: int, width: int, c: Array) -> None:
+    """c = a @ b, two columns at a time."""
+    zero = np.uint64(0)
     for i in range(c.size // (2 * width)):
-        for k in range(depth):
-            lo, hi = a[2 * (i * depth + k)], a[2 * (i * depth + k) + 1]
-            for j in range(width):
-                at, of = 2 * (k * width + j), 2 * (i * width + j)
-                low = c[of] + lo * b[at]
-                carry = np.uint64(low < c[of])
-                more = high_product(lo, b[at]) + lo * b[at + 1] + hi * b[at]
-                c[of] = low
-                c[of + 1] = c[of + 1] + more + carry
+        row = a[2 * i * depth : 2 * (i + 1) * depth]
+        for j in range(0, width, 2):
+            step = 2 if j + 1 < width else 0
+            lo, hi, low, high = zero, zero, zero, zero
+            at = 2 * j
+            for k in range(depth):
+                x0, x1 = row[2 * k], row[2 * k + 1]
+                y0, z0 = b[at], b[at + step]
+                p, q = x0 * y0, x0 * z0
+                lo, low = lo + p, low + q
+                hi += high_product(x0, y0) + x0 * b[at + 1] + x1 * y0 + np.uint64(lo < p)
+                high += high_product(x0, z0) + x0 * b[at + step + 1] + x1 * z0 + np.uint64(low < q)
+                at += 2 * width
+            here = 2 * (i * width + j)
+            c[here + step], c[here + step + 1] = low, high
+            c[here], c[here + 1] = lo, hi

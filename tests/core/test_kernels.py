@@ -77,6 +77,20 @@ def test_matmul_wider_and_deeper_than_one_block(ring: Ring) -> None:
     assert np.array_equal(ring.matmul(a, b), np.matmul(a, b))
 
 
+@pytest.mark.parametrize("shape", [(9, 1445, 9), (137, 3, 33), (8, 2, 261)], ids=str)
+def test_wide_matmul_wider_and_deeper_than_one_block(shape: tuple[int, int, int]) -> None:
+    m, k, n = shape
+    check.check_matmul(Z128, (m, k), (k, n))
+
+
+def test_wide_matmul_of_the_largest_numbers() -> None:
+    """Every product is as large as it gets, so that sums of residues are near their bounds."""
+    for left, right in ((-(2**127), -(2**127)), (2**127 - 1, -(2**127)), (2**127 - 1, 2**127 - 1)):
+        a, b = Z128.full((8, 1440), left), Z128.full((1440, 8), right)
+        want = np.full((8, 8), 1440 * left * right, object)
+        check.agree(Z128.matmul(a, b), want, Z128)
+
+
 def test_matmul_takes_transposed_and_unaligned_operands() -> None:
     rng = np.random.default_rng(2)
     a, b = check.words(rng, Z64, 20, 30), check.words(rng, Z64, 25, 30)
