@@ -3,6 +3,7 @@
 label.py        what follows a value from its owner to its release
 sensitivity.py  from a typed graph to a plan of release
 mechanisms.py   noisy integers and their price
+shared.py       the same for shared values, with noise made by the parties
 budget.py       accounts, and the states of a release that is paid for
 local.py        randomised response
 dpsgd.py        training with clipped and noisy gradients
@@ -16,15 +17,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .accounting import gaussian_price, noise_for
     from .budget import Charge, Ledger, Release, State, Store, dataset_account, subject_account
+    from .dpsgd import Clip, private_fit
     from .label import Label, Source, constant
+    from .local import estimate, randomise
     from .mechanisms import choose, discrete_gaussian, discrete_laplace, epsilon_for_error
     from .memory import MemoryStore
     from .price import Price
     from .sensitivity import Plan, analyse
+    from .shared import add_noise, noisy_sum, price_of_noise
     from .transfer import LabelTable
 
 _HOMES = {
+    "accounting": ("gaussian_price", "noise_for"),
     "budget": (
         "Charge",
         "Ledger",
@@ -34,17 +40,21 @@ _HOMES = {
         "dataset_account",
         "subject_account",
     ),
+    "dpsgd": ("Clip", "private_fit"),
     "label": ("Label", "Source", "constant"),
+    "local": ("estimate", "randomise"),
     "mechanisms": ("choose", "discrete_gaussian", "discrete_laplace", "epsilon_for_error"),
     "memory": ("MemoryStore",),
     "price": ("Price",),
     "sensitivity": ("Plan", "analyse"),
+    "shared": ("add_noise", "noisy_sum", "price_of_noise"),
     "transfer": ("LabelTable",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Charge",
+    "Clip",
     "Label",
     "LabelTable",
     "Ledger",
@@ -55,6 +65,7 @@ __all__ = [
     "Source",
     "State",
     "Store",
+    "add_noise",
     "analyse",
     "choose",
     "constant",
@@ -62,6 +73,13 @@ __all__ = [
     "discrete_gaussian",
     "discrete_laplace",
     "epsilon_for_error",
+    "estimate",
+    "gaussian_price",
+    "noise_for",
+    "noisy_sum",
+    "price_of_noise",
+    "private_fit",
+    "randomise",
     "subject_account",
 ]
 

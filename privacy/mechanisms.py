@@ -19,13 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mpyc_core.errors import ConfigError
+from mpyc_core.protocols.sampler import checked_scale, gaussian, opendp, vector_space
 
-from .opendp import opendp
 from .price import Price, Real, exact
 
 Integers = npt.NDArray[Any]
 """Of dtype int64, or object for larger numbers."""
-MAX_SCALE = 2.0**56
 MAX_SENSITIVITY = 1 << 60
 ROUNDS = 64
 
@@ -65,29 +64,8 @@ def positive(x: Real, what: str) -> float:
     return found if exact(found, what) <= value else math.nextafter(found, 0.0)
 
 
-def _space(metric: str) -> tuple[Any, Any]:
-    dp = opendp()
-    domain = dp.vector_domain(dp.atom_domain(T="i64"))
-    if metric == "l2":
-        return domain, dp.l2_distance(T="f64")
-    return domain, (dp.l1_distance if metric == "l1" else dp.linf_distance)(T="i64")
-
-
 def _laplace(scale: float) -> Any:
-    return opendp().m.make_laplace(*_space("l1"), scale=_checked_scale(scale))
-
-
-def _gaussian(sigma: float) -> Any:
-    return opendp().m.make_gaussian(*_space("l2"), scale=_checked_scale(sigma))
-
-
-def _checked_scale(scale: float) -> float:
-    if not scale <= MAX_SCALE:
-        raise ConfigError(
-            f"noise of scale {scale:.3g} units exceeds 2^56; ask for a larger epsilon, or release "
-            "in coarser units"
-        )
-    return scale
+    return opendp().m.make_laplace(*vector_space("l1"), scale=checked_scale(scale))
 
 
 def _added(values: Integers, measurement: Any) -> Integers:
@@ -160,7 +138,7 @@ def gaussian_scale(squared: int, epsilon: Real, delta: Real) -> float:
     conversion = opendp().c
 
     def enough(factor: float) -> bool:
-        measurement = conversion.make_zCDP_to_approxDP(_gaussian(reach * factor))
+        measurement = conversion.make_zCDP_to_approxDP(gaussian(reach * factor))
         return bool(conversion.make_fix_delta(measurement, d).map(reach)[0] <= limit)
 
     low, high = 0.0, 1.0
@@ -188,12 +166,7 @@ def discrete_gaussian(values: Integers, squared: int, epsilon: Real, delta: Real
     if squared == 0:
         return Noisy(np.array(values), Price(), 0.0)
     sigma = gaussian_scale(squared, epsilon, delta)
-    return Noisy(_added(values, _gaussian(sigma)), Price.of(epsilon, delta), sigma)
-
-
-def gaussian_noise(shape: tuple[int, ...], sigma: float) -> Integers:
-    """Discrete Gaussian noise alone, int64, for accounting elsewhere."""
-    return _added(np.zeros(shape, np.int64), _gaussian(sigma))
+    return Noisy(_added(values, gaussian(sigma)), Price.of(epsilon, delta), sigma)
 
 
 # -- choosing ----------------------------------------------------------------------------------
@@ -219,8 +192,8 @@ def choose(scores: Integers, sensitivity: int, epsilon: Real) -> tuple[int, Pric
     dp = opendp()
 
     def chooser(scale: float) -> Any:
-        scale = _checked_scale(scale)
-        return dp.m.make_noisy_max(*_space("linf"), dp.max_divergence(), scale=scale)
+        scale = checked_scale(scale)
+        return dp.m.make_noisy_max(*vector_space("linf"), dp.max_divergence(), scale=scale)
 
     scale = 2.0 * max(units, 1) / limit
     for _ in range(ROUNDS):

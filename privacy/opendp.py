@@ -1,4 +1,4 @@
-"""OpenDP, imported when it is first needed: it is an extra, and loading it takes two seconds."""
+"""dp-accounting, imported when it is first needed; OpenDP likewise."""
 
 from __future__ import annotations
 
@@ -6,24 +6,7 @@ from functools import cache
 from typing import Any
 
 from mpyc_core.errors import ConfigError
-
-
-@cache
-def opendp() -> Any:
-    """The module `opendp.prelude`, with the proven constructions that we use switched on.
-
-    Raises
-    ------
-    ConfigError : OpenDP is not installed.
-    """
-    try:
-        import opendp.prelude as dp
-    except ImportError:
-        raise ConfigError(
-            "noise for released values needs OpenDP; install it with: pip install 'mpyc-core[grid]'"
-        ) from None
-    dp.enable_features("contrib")
-    return dp
+from mpyc_core.protocols.sampler import opendp
 
 
 @cache
@@ -42,3 +25,6 @@ def accounting() -> Any:
             "pip install 'mpyc-core[grid]'"
         ) from None
     return dp_accounting
+
+
+__all__ = ["accounting", "opendp"]

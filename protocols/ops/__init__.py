@@ -21,6 +21,7 @@ roots.py        log, sqrt, rsqrt
 spline.py       sigmoid, tanh
 softmax.py      softmax and its logarithm
 batch.py        what losses share
+clipping.py     bounds that hold for any operand
 losses.py       cross-entropy, logistic loss, squared error
 noise.py        noise that the parties draw together
 """
@@ -29,6 +30,7 @@ from . import (
     arithmetic,
     bitwise,
     choose,
+    clipping,
     combine,
     compare,
     convolution,
@@ -49,6 +51,7 @@ __all__ = [
     "arithmetic",
     "bitwise",
     "choose",
+    "clipping",
     "combine",
     "compare",
     "convolution",

@@ -6,6 +6,7 @@ and added to the secret. No allowed coalition knows any part of it, so all of it
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -18,6 +19,7 @@ from mpyc_core.protocols.circuits import Gates, less_than
 from mpyc_core.protocols.geometric import BITS, Law, law
 from mpyc_core.protocols.protocol import Protocol
 from mpyc_core.protocols.registry import Case, operation
+from mpyc_core.protocols.sampler import MAX_SCALE, gaussian_noise
 from mpyc_core.protocols.value import Public, Share
 from mpyc_core.transport.lockstep import together
 from mpyc_core.transport.mesh import Steps
@@ -26,6 +28,8 @@ from .infer import numbers
 
 UNITS = np.array([0, 1, -1, 1000, -77, 2**20, 5])
 REALS = np.linspace(-2, 2, 70).reshape(7, 10)
+LEAST = 2.0**10
+"""The least sigma of noise in parts, in units."""
 
 
 def law_of(x: Meta, sensitivity: int, epsilon: Sequence[int]) -> Law:
@@ -39,7 +43,7 @@ def law_of(x: Meta, sensitivity: int, epsilon: Sequence[int]) -> Law:
     if len(epsilon) != 2 or epsilon[1] < 1:
         raise ShareError(f"expected epsilon as [numerator, denominator], got {list(epsilon)}")
     found = law(sensitivity, Fraction(*epsilon), x.size)
-    if found.digits > x.ring.bits - 3:
+    if found.digits > x.ring.width - 3:
         raise ShareError(
             f"noise of {found.digits} bits does not fit {x.ring.name}; use a larger epsilon, a "
             "smaller range, or fewer fraction bits"
@@ -90,11 +94,10 @@ def add_discrete_laplace(
             for i, ((_, c), _) in enumerate(tossed)
         ]
     )
-    modulus = 1 << x.meta.ring.bits
-    weights = [sign * (1 << j) % modulus for (j, _), sign in tossed]
+    weights = [sign * (1 << j) for (j, _), sign in tossed]
     noise = yield from p.compose(
         p.stack_planes(*digits),
-        x.meta.ring.from_int([w - modulus if w >> (x.meta.ring.bits - 1) else w for w in weights]),
+        x.meta.ring.reduce(np.array(weights, object)),
         x.meta.with_(public=False),
     )
     result: Share = p.add(x, noise)
@@ -109,3 +112,57 @@ def _below(p: Protocol, bits: Share, constant: int) -> Steps[Share]:
     above = yield from less_than(Gates(p, p.and_), least, bits)  # constant - 1 < bits
     result: Share = p.not_(above)
     return result
+
+
+def _party_infer(*xs: Meta, sigma: float) -> tuple[Meta, ...]:
+    numbers(*xs)
+    if not LEAST <= sigma <= MAX_SCALE or any(sigma >= 2.0 ** (x.ring.bits - 8) for x in xs):
+        raise ShareError(
+            f"expected sigma from {LEAST:g} units to what the ring holds, got {sigma:g}; choose "
+            "another scale of the values"
+        )
+    return xs
+
+
+@operation(
+    "add_party_gaussian",
+    infer=_party_infer,
+    oracle=lambda *xs, sigma: xs,
+    random=True,
+    cases=[
+        Case((UNITS, UNITS[::-1].copy()), {"sigma": 2.0**10}, ulps=2**15, atol=2**15),
+        Case((REALS,), {"sigma": 2.0**10}, ulps=2**15, atol=2.0**8),
+    ],
+)
+def add_party_gaussian(p: Protocol, *xs: Share, sigma: float) -> Steps[tuple[Share, ...]]:
+    """xs plus Gaussian noise of which every party brings a part; for long vectors.
+
+    Protocol    1. every party draws discrete Gaussian noise of variance sigma^2 / h and shares it,
+                   where h is the least number of honest parties
+                2. all parts are added to x
+    Parameters  sigma : standard deviation of what h parties bring together, in units of the last
+                place, 2^10 or more
+    Cost        an input from every party
+    Security    semi-honest: a party may leave its part out, and knows its own. The parts of h
+                parties are accounted for, whoever the others are
+    Error       from 2^10 on, the sum of h parts is a discrete Gaussian but for a divergence below
+                2^-1000 [KLS21]
+    """
+    honest = p.n - type(p).security(p.n).threshold
+    part = sigma / math.sqrt(honest) * (1 + 2.0**-50)  # rounded up
+    steps = []
+    for owner in range(p.n):
+        for x in xs:
+            mine = None
+            if owner == p.me:
+                mine = x.meta.ring.from_int(gaussian_noise(x.meta.shape, part))
+            meta = x.meta.with_(label=frozenset(), public=False)
+            steps.append(p.input(owner, mine, meta))
+    parts = yield from together(*steps)
+    found = []
+    for i, x in enumerate(xs):
+        total = x
+        for owner in range(p.n):
+            total = p.add(total, parts[owner * len(xs) + i])
+        found.append(total)
+    return tuple(found)
