@@ -26,7 +26,8 @@ from mpyc_core.ml.optim import SGD
 from mpyc_core.ml.plaintext import fit as plain_fit
 from mpyc_core.ml.training import fit
 
-PARTIES = ("model-owner", "image-owner", "helper")
+PARTIES = ("model-owner", "image-owner", "helper", "helper2", "helper3", "helper4", "helper5")
+"""The first two bring data; how many helpers there are is up to the protocol."""
 SIZES = (784, 128, 128, 10)
 INIT_SEED, ORDER_SEED = 2, 3
 BATCH, RATE = 128, 0.3
@@ -143,7 +144,7 @@ def classify(model: Module, images: Any, batch: int = 1000) -> Any:
 
 def infer(party: Any, data: str, weights: str, count: int) -> dict[str, Any]:
     """Classify the first `count` test images; labels are opened to the images' owner."""
-    model_owner, image_owner, _ = party.names
+    model_owner, image_owner = party.names[:2]
     images = None
     if party.name == image_owner:
         images = images_of(Path(data), "test")[:count]
@@ -156,21 +157,28 @@ def infer(party: Any, data: str, weights: str, count: int) -> dict[str, Any]:
     start, before = time.perf_counter(), party.cost()
     labels = classify(model, secret)
     opened = labels.reveal(to=image_owner, why="labels of the test images")
+    return {"labels": opened, **_spent(party, start, before)}
+
+
+def _spent(party: Any, start: float, before: dict[str, Any]) -> dict[str, Any]:
+    """Time, rounds and bytes since `start`."""
     after = party.cost()
-    return {
-        "labels": opened,
-        "seconds": time.perf_counter() - start,
-        "rounds": after["rounds"] - before["rounds"],
-        "bytes": after["bytes"] - before["bytes"],
-    }
+    spent = {key: after[key] - before[key] for key in ("rounds", "bytes", "dealt")}
+    return {"seconds": time.perf_counter() - start, **spent}
 
 
-def learn(party: Any, data: str, steps: int | None = None, rate: float = RATE) -> dict[str, Any]:
-    """Train one epoch on secret images and labels, then classify the secret test images."""
+def learn(
+    party: Any,
+    data: str,
+    steps: int | None = None,
+    rate: float = RATE,
+    count: int | None = None,
+) -> dict[str, Any]:
+    """Train one epoch on secret images and labels, then classify the first `count` test images."""
     owner = party.names[1]
     images = targets = tests = None
     if party.name == owner:
-        images, tests = images_of(Path(data), "train"), images_of(Path(data), "test")
+        images, tests = images_of(Path(data), "train"), images_of(Path(data), "test")[:count]
         targets = np.eye(10)[labels_of(Path(data), "train")]
         if steps is not None:
             images, targets = images[: steps * BATCH], targets[: steps * BATCH]
@@ -188,14 +196,11 @@ def learn(party: Any, data: str, steps: int | None = None, rate: float = RATE) -
         rng=np.random.default_rng(ORDER_SEED),
         progress=_progress(party),
     )
-    after = party.cost()
-    seconds = time.perf_counter() - start
+    spent = _spent(party, start, before)
     labels = classify(model, party.share(tests, owner=owner))
     return {
         "labels": labels.reveal(to=owner, why="labels of the test images"),
-        "seconds": seconds,
-        "rounds": after["rounds"] - before["rounds"],
-        "bytes": after["bytes"] - before["bytes"],
+        **spent,
     }
 
 

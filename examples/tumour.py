@@ -1,12 +1,13 @@
 """Three hospitals train one tumour classifier on data none of them may show.
 
-Each hospital has a third of the Wisconsin breast-cancer data (569 tumours, 30 measurements, shipped
-with scikit-learn). Together they
+Each hospital has its part of the Wisconsin breast-cancer data (569 tumours, 30 measurements; it
+comes with scikit-learn). Together they
     1. standardise: means and variances are computed on shares and opened, nothing else,
     2. share their rows, train by encrypted mini-batch SGD, and keep the weights shared,
     3. predict the test rows; only hospital 0 learns the predictions and how many are right.
 
 Run all three here          python -m mpyc_core demo tumour
+With another protocol       python -m mpyc_core demo tumour --protocol additive --parties 2
 One hospital per machine    python -m mpyc_core party --name may-clinic --config cluster.toml \
                                 examples/tumour.py
 From a notebook             each hospital adds --serve; then
@@ -31,7 +32,8 @@ from mpyc_core.ml.optim import SGD
 from mpyc_core.ml.plaintext import fit as plain_fit
 from mpyc_core.ml.training import fit
 
-HOSPITALS = ("may-clinic", "st-thomas", "charite")
+NAMES = ("may-clinic", "st-thomas", "charite", "karolinska", "hotel-dieu", "hygeia", "soroka")
+HOSPITALS = NAMES[:3]
 SPLIT_SEED, INIT_SEED, ORDER_SEED = 0, 2, 3
 """Public seeds: which rows belong to whom, the first weights, the order of batches."""
 BATCH_SIZE, LEARNING_RATE, MOMENTUM = 32, 0.05, 0.9
@@ -72,15 +74,17 @@ SCHEMA = [
 UNITS = np.array([column.unit for column in SCHEMA])
 
 
-def hospital_rows(index: int, test: bool) -> Arrays:
-    """(rows, labels) of one hospital: every third patient, a fifth of them held out for the test.
+def hospital_rows(index: int, test: bool, count: int = len(HOSPITALS)) -> Arrays:
+    """(rows, labels) of one hospital of `count`: every third patient where there are three.
+
+    A fifth of them is held out for the test.
 
     Labels are 1 for benign tumours and 0 for malignant ones.
     """
     from sklearn.datasets import load_breast_cancer
 
     data = load_breast_cancer()
-    order = np.random.default_rng(SPLIT_SEED).permutation(len(data.target))[index::3]
+    order = np.random.default_rng(SPLIT_SEED).permutation(len(data.target))[index::count]
     held_out = len(order) // 5
     chosen = order[:held_out] if test else order[held_out:]
     return data.data[chosen], data.target[chosen].astype(float)
@@ -88,13 +92,13 @@ def hospital_rows(index: int, test: bool) -> Arrays:
 
 def offer(party: Any) -> None:
     """What this hospital brings: sums of its columns, and its rows in public units."""
-    index = party.index(party.name)
-    rows, labels = hospital_rows(index, test=False)
+    index, count = party.index(party.name), len(party.names)
+    rows, labels = hospital_rows(index, False, count)
     scaled = rows / UNITS
     party.offer("sums", np.stack([scaled.sum(0), (scaled**2).sum(0)]), f=SUM_BITS)
     party.offer("rows", scaled)
     party.offer("labels", labels[:, None])
-    rows, labels = hospital_rows(index, test=True)
+    rows, labels = hospital_rows(index, True, count)
     party.offer("test rows", rows / UNITS)
     party.offer("test labels", labels.astype(int)[:, None])
     party.on_open = Allowance()
@@ -211,13 +215,15 @@ def train(
     }
 
 
-def plaintext(model: str = "mlp", epochs: int = 10, **options: Any) -> dict[str, Any]:
+def plaintext(
+    model: str = "mlp", epochs: int = 10, count: int = len(HOSPITALS), **options: Any
+) -> dict[str, Any]:
     """The same training on pooled data in float64: what the demo compares with.
 
     Returns accuracy in percent, seconds, and the predictions in the same order of rows.
     """
     start = time.perf_counter()
-    (rows, labels), (tests, answers) = pooled(test=False), pooled(test=True)
+    (rows, labels), (tests, answers) = pooled(False, count), pooled(True, count)
     mean, deviation = rows.mean(0), rows.std(0)
     classifier = network(model)
     plain_fit(
@@ -239,15 +245,15 @@ def plaintext(model: str = "mlp", epochs: int = 10, **options: Any) -> dict[str,
     }
 
 
-def pooled(test: bool) -> Arrays:
+def pooled(test: bool, count: int = len(HOSPITALS)) -> Arrays:
     """All hospitals' rows in one place: for the comparison only."""
-    parts = [hospital_rows(i, test) for i in range(len(HOSPITALS))]
+    parts = [hospital_rows(i, test, count) for i in range(count)]
     return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
 
-def statistics_error(mean: Array, deviation: Array) -> float:
+def statistics_error(mean: Array, deviation: Array, count: int = len(HOSPITALS)) -> float:
     """Largest relative error of the opened statistics, over all columns."""
-    rows = pooled(test=False)[0] / UNITS
+    rows = pooled(False, count)[0] / UNITS
     return float(
         max(np.max(np.abs(mean / rows.mean(0) - 1)), np.max(np.abs(deviation / rows.std(0) - 1)))
     )

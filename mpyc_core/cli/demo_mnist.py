@@ -12,6 +12,7 @@ from rich.table import Table
 
 from mpyc_core.examples import mnist
 
+from .demo import Setting
 from .local import run_program
 from .progress import training_bar
 
@@ -30,9 +31,10 @@ def find(data: Path | None) -> Path:
     return folder
 
 
-def show(data: Path, protocol: str, images: int, steps: int | None) -> int:
+def show(data: Path, setting: Setting, images: int, steps: int | None) -> int:
     """Run both parts, compare with plaintext, print a table; 0 when every claim holds."""
     console = Console()
+    parties = mnist.PARTIES[: setting.parties]
     folder = str(data.resolve())
     answers = mnist.labels_of(data, "test")
     console.print("training the model in plaintext, two epochs")
@@ -44,29 +46,29 @@ def show(data: Path, protocol: str, images: int, steps: int | None) -> int:
         weights = Path(temporary) / "weights.npz"
         mnist.save_weights(model, weights)
         args = {"data": folder, "weights": str(weights), "count": images}
-        inference = run_program(f"{PLACE}:infer", mnist.PARTIES, protocol=protocol, args=args)
-    args = {"data": folder, "steps": steps}
+        inference = run_program(f"{PLACE}:infer", parties, args=args, **setting.options())
+    args = {"data": folder, "steps": steps, "count": images}
     with training_bar("encrypted training, nothing is opened") as bar:
         training = run_program(
             f"{PLACE}:learn",
-            mnist.PARTIES,
-            protocol=protocol,
+            parties,
             args=args,
             on_report=lambda name, facts: bar(**facts),
+            **setting.options(),
         )
     twin = mnist.plaintext(data, epochs=1, steps=steps, rate=mnist.RATE)
-    twin_labels = mnist.plain_labels(twin, mnist.images_of(data, "test"))
+    twin_labels = mnist.plain_labels(twin, mnist.images_of(data, "test")[:images])
 
-    labels = inference[mnist.PARTIES[1]]["labels"]
-    trained = training[mnist.PARTIES[1]]["labels"]
+    labels = inference[parties[1]]["labels"]
+    trained = training[parties[1]]["labels"]
     figures = {
         "agreement": _percent(labels, fixed_labels),
         "inference": _percent(labels, answers[:images]),
         "plain inference": _percent(float_labels, answers[:images]),
-        "training": _percent(trained, answers),
-        "plain training": _percent(twin_labels, answers),
+        "training": _percent(trained, answers[:images]),
+        "plain training": _percent(twin_labels, answers[:images]),
     }
-    console.print(_table(figures, inference, training))
+    console.print(_table(figures, inference, training, setting))
     holds = (
         figures["agreement"] >= AGREEMENT
         and figures["inference"] >= figures["plain inference"] - POINTS_LOST
@@ -82,8 +84,9 @@ def _percent(found: Any, wanted: Any) -> float:
     return 100 * float(np.mean(np.asarray(found) == np.asarray(wanted)))
 
 
-def _table(figures: dict[str, float], inference: Any, training: Any) -> Table:
-    table = Table(title="784-128-128-10, ReLU, on MNIST")
+def _table(figures: dict[str, float], inference: Any, training: Any, setting: Setting) -> Table:
+    among = f"{setting.protocol}, {setting.parties} parties"
+    table = Table(title=f"784-128-128-10, ReLU, on MNIST ({among})")
     for column in ("", "encrypted", "plaintext"):
         table.add_column(column, justify="left" if not column else "right")
     table.add_row(
@@ -103,4 +106,7 @@ def _table(figures: dict[str, float], inference: Any, training: Any) -> Table:
         table.add_row(f"{what}: time", f"{first['seconds']:.1f} s")
         table.add_row(f"{what}: rounds", f"{first['rounds']:,}")
         table.add_row(f"{what}: MB sent by each party", sent)
+        if setting.provider is not None:
+            dealt = sum(r["dealt"] for r in results.values())
+            table.add_row(f"{what}: MB from {setting.provider}", f"{dealt / 1e6:.0f}")
     return table

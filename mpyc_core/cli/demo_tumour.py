@@ -10,33 +10,36 @@ from rich.table import Table
 
 from mpyc_core.examples import tumour
 
+from .demo import Setting
 from .local import run_program
 from .progress import training_bar
 
+COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven")
 PROGRAM = "mpyc_core.examples.tumour:main"
 POINTS, LEAST = 1.0, 95.0
 """Accuracy: within so many points of plaintext, and at least so many percent."""
 
 
-def show(protocol: str, model: str, epochs: int) -> int:
+def show(setting: Setting, model: str, epochs: int) -> int:
     """Train, compare, and say what was opened to whom."""
     console = Console()
-    _explain(console)
+    hospitals = tumour.NAMES[: setting.parties]
+    _explain(console, setting)
     args = {"model": model, "epochs": epochs}
     with training_bar("encrypted training") as bar:
         results = run_program(
             PROGRAM,
-            tumour.HOSPITALS,
-            protocol=protocol,
+            hospitals,
             args=args,
             on_report=lambda name, facts: bar(**facts),
+            **setting.options(),
         )
-    first = results[tumour.HOSPITALS[0]]
-    plain = tumour.plaintext(model=model, epochs=epochs)
+    first = results[hospitals[0]]
+    plain = tumour.plaintext(model=model, epochs=epochs, count=setting.parties)
     encrypted = 100 * first["correct"] / first["test rows"]
-    console.print(_comparison(results, plain, encrypted))
+    console.print(_comparison(results, plain, encrypted, setting))
     console.print(_openings(first["openings"]))
-    off = tumour.statistics_error(first["mean"], first["deviation"])
+    off = tumour.statistics_error(first["mean"], first["deviation"], setting.parties)
     console.print(f"Column statistics agree with plaintext within {100 * off:.3f} %.")
     good = abs(encrypted - plain["accuracy"]) <= POINTS and encrypted >= LEAST and off <= 0.01
     if not good:
@@ -44,12 +47,18 @@ def show(protocol: str, model: str, epochs: int) -> int:
     return 0 if good else 1
 
 
-def _explain(console: Console) -> None:
+def _explain(console: Console, setting: Setting) -> None:
+    count = COUNTS[setting.parties]
     console.print(
-        "Three hospitals, three processes on this machine, one classifier. Nobody sees another's "
-        "rows, activations or gradients, and the weights stay shared.\n"
+        f"{count.capitalize()} hospitals, {count} processes on this machine, one classifier. "
+        "Nobody sees another's rows, activations or gradients, and the weights stay shared.\n"
         "The loss is opened after every batch because this demo asks for it."
     )
+    if setting.provider is not None:
+        console.print(
+            f"The crypto provider {setting.provider}, one more process, deals correlated "
+            "randomness. It holds no share and sees no data."
+        )
     table = Table(title="public schema: every column and its unit", show_header=False)
     for i in range(10):
         row = [tumour.SCHEMA[i + j] for j in (0, 10, 20)]
@@ -57,9 +66,11 @@ def _explain(console: Console) -> None:
     console.print(table)
 
 
-def _comparison(results: dict[str, Any], plain: dict[str, Any], encrypted: float) -> Table:
-    first = results[tumour.HOSPITALS[0]]
-    table = Table(title="same first weights, same batches")
+def _comparison(
+    results: dict[str, Any], plain: dict[str, Any], encrypted: float, setting: Setting
+) -> Table:
+    first = next(iter(results.values()))
+    table = Table(title=f"same first weights, same batches ({setting.protocol})")
     for column in ("", "encrypted", "plaintext"):
         table.add_column(column, justify="left" if not column else "right")
     table.add_row("accuracy on the test rows", f"{encrypted:.1f} %", f"{plain['accuracy']:.1f} %")
@@ -67,6 +78,9 @@ def _comparison(results: dict[str, Any], plain: dict[str, Any], encrypted: float
     table.add_row("rounds", f"{first['cost']['rounds']:,}", "")
     for name, result in results.items():
         table.add_row(f"sent by {name}", f"{result['cost']['bytes'] / 1e6:.1f} MB", "")
+    if setting.provider is not None:
+        dealt = sum(result["cost"]["dealt"] for result in results.values())
+        table.add_row(f"dealt by {setting.provider}", f"{dealt / 1e6:.1f} MB", "")
     return table
 
 
