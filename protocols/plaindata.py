@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 
 from mpyc_core.errors import ConfigError, FrameError
+from mpyc_core.ring import Z128
 
 ARRAY = "__array__"
 DTYPES = frozenset({"bool", "uint8", "uint32", "uint64", "int32", "int64", "float32", "float64"})
+WIDE = "int128"
+"""The name of an array of Python's integers in [-2^127, 2^127): what Z/2^128 opens to."""
 
 
 def freeze(value: Any, what: str = "value") -> Any:
@@ -23,6 +26,7 @@ def freeze(value: Any, what: str = "value") -> Any:
     Raises
     ------
     ConfigError : a part of it is not plain data.
+    EncodingError : an array of objects that are not integers, or do not fit 128 bits.
     """
     if value is None or isinstance(value, (bool, int, float, str, bytes)):
         return value
@@ -30,6 +34,8 @@ def freeze(value: Any, what: str = "value") -> Any:
         return value.item()
     if isinstance(value, np.ndarray) and value.dtype.name in DTYPES:
         return {ARRAY: [value.dtype.name, list(value.shape), np.ascontiguousarray(value).tobytes()]}
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        return {ARRAY: [WIDE, list(value.shape), Z128.from_int(value).tobytes()]}
     if isinstance(value, (list, tuple)):
         return [freeze(item, what) for item in value]
     if isinstance(value, dict) and all(isinstance(key, str) and key != ARRAY for key in value):
@@ -51,10 +57,11 @@ def thaw(value: Any) -> Any:
     try:
         name, shape, data = value[ARRAY]
         dims = tuple(int(n) for n in shape)
-        dtype = np.dtype(name)
+        dtype = Z128.dtype if name == WIDE else np.dtype(name)
     except (TypeError, ValueError) as error:
         raise FrameError(f"expected an array as [dtype, shape, bytes]: {error}") from None
     size = math.prod(dims) * dtype.itemsize
-    if name not in DTYPES or min(dims, default=0) < 0 or len(data) != size:
+    if name not in DTYPES | {WIDE} or min(dims, default=0) < 0 or len(data) != size:
         raise FrameError(f"expected {size} bytes of a plain array {name} {dims}")
-    return np.frombuffer(data, dtype).reshape(dims).copy()
+    array = np.frombuffer(data, dtype).reshape(dims)
+    return Z128.to_int(array) if name == WIDE else array.copy()

@@ -105,3 +105,10 @@ def test_other_data_is_refused(value: object) -> None:
 def test_malformed_arrays_are_refused(data: object) -> None:
     with pytest.raises(errors.FrameError):
         thaw({"__array__": data})
+
+
+def test_large_integers_survive_the_wire() -> None:
+    value = np.array([[10**30, -5], [-(2**127), 2**127 - 1]], object)
+    back = thaw(msgpack.unpackb(msgpack.packb(freeze(value))))
+    assert back.tolist() == value.tolist()
+    assert back.dtype == object
