@@ -30,8 +30,11 @@ def _columns(value: Any) -> bool:
     return type(value) is list and all(type(c) is dict and set(c) == keys for c in value)
 
 
+POLICY = {"raw", "epsilon", "delta", "max_epsilon", "noisy"}
+
+
 def _policy(value: Any) -> bool:
-    return type(value) is dict and set(value) == {"raw", "epsilon", "delta", "max_epsilon"}
+    return type(value) is dict and set(value) == POLICY
 
 
 @action(

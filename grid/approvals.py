@@ -38,6 +38,12 @@ def _bound(
     return [request, graph.digest, sources, policies, dict(terms), requester, owner]
 
 
+def asked(node: Node, owners: frozenset[str], cards: frozenset[str], noisy: bool) -> frozenset[str]:
+    """Whose acceptance is needed: for noisy results a policy may speak for the node's owner."""
+    by_policy = all(node.card(key).policy.noisy == "budget" for key in cards)
+    return owners - {node.owner} if noisy and by_policy else owners
+
+
 def leaves(graph: Expr) -> list[Expr]:
     """Data sets and sent values that a graph reads."""
     return [x for x in walk(graph) if x.op in (DATA, SENT)]
@@ -101,11 +107,6 @@ def find(node: Node, wanted: Wanted, owners: frozenset[str]) -> str | None:
         if owners and all(_valid(node, request, owner, wanted) for owner in owners):
             return request
     return None
-
-
-def accepted(node: Node, wanted: Wanted, owners: frozenset[str]) -> bool:
-    """Whether all owners approve of exactly this."""
-    return not owners or find(node, wanted, owners) is not None
 
 
 def use(node: Node, wanted: Wanted, owners: frozenset[str]) -> list[list[str]]:

@@ -60,16 +60,21 @@ class Policy:
     epsilon, delta : the budget of the data set, for all who ask together; 0 allows no noisy
         releases.
     max_epsilon : of one release.
+    noisy : "budget" lets noisy releases go out while the budget lasts, "request" asks the owner for
+        each of them, too.
     """
 
     raw: Literal["request", "never"] = "request"
     epsilon: float = 0.0
     delta: float = 0.0
     max_epsilon: float = 1.0
+    noisy: Literal["budget", "request"] = "budget"
 
     def __post_init__(self) -> None:
         if self.raw not in ("request", "never"):
             raise ConfigError(f"expected raw to be 'request' or 'never', got {self.raw!r}")
+        if self.noisy not in ("budget", "request"):
+            raise ConfigError(f"expected noisy to be 'budget' or 'request', got {self.noisy!r}")
         for field in ("epsilon", "delta", "max_epsilon"):
             value = getattr(self, field)
             if not checks.real(value) or value < 0:

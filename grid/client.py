@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from mpyc_core.errors import Disconnected, FrameError
 
+from .answering import Answering
 from .audit import Head, check_signed, extends
 from .commands import CHUNK, Reply
 from .link import Link, Pending
@@ -23,7 +24,7 @@ MANY = 64
 RETRIES = 3
 
 
-class Client:
+class Client(Answering):
     """A connection to a node.
 
     Parameters

@@ -37,6 +37,8 @@ class Handle:
 
     __slots__ = ("__weakref__", "_owned", "_ref", "client", "description", "spec", "tags")
     __array_priority__ = 1000
+    _makes: type[Any] | None = None
+    """What results are; the same as this when None."""
 
     def __init__(
         self,
@@ -165,7 +167,8 @@ class Handle:
                 specs.append(Spec.of(x))
         spec = get_op(op).spec(specs, params)
         header = {"do": "run", "op": op, "inputs": operands, "params": dict(params)}
-        return type(self)(self.client, self.client.submit(header, arrays), spec, owned=True)
+        made = self._makes or type(self)
+        return made(self.client, self.client.submit(header, arrays), spec, owned=True)
 
     def _other(self, x: Any) -> Handle | Array:
         """An operand beside this one."""

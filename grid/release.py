@@ -102,7 +102,7 @@ def _go_through(node: Node, wanted: Wanted, key: str, asked: bytes) -> None:
     charges, draw, why = _plan(node, wanted)
     _check_versions(node, wanted)
     with node.state.transaction():
-        used = approvals.use(node, wanted, _consenting(node, wanted))
+        used = approvals.use(node, wanted, _asked(node, wanted))
         ticket = node.ledger.reserve(key, asked, charges)
         if ticket is None:
             return
@@ -127,21 +127,16 @@ def _go_through(node: Node, wanted: Wanted, key: str, asked: bytes) -> None:
 def _plan(node: Node, wanted: Wanted) -> tuple[Sequence[Charge], Callable[[], Array], str]:
     """What a release costs, and how its bytes come about."""
     if not wanted.noisy:
-        if not _accepted(node, wanted):
+        if approvals.find(node, wanted, _asked(node, wanted)) is None:
             raise PermissionDenied(_advice(node, wanted), party=node.name)
         return [Charge(_exact_account(), Price())], lambda: exact(node, wanted), "exact"
     found = plan_noise(node, wanted)
     return found.charges, found.draw, found.mechanism
 
 
-def _consenting(node: Node, wanted: Wanted) -> frozenset[str]:
-    """Whose acceptance of a request is needed: noisy results of data sets have their policy's."""
-    others = wanted.owners - {wanted.caller}
-    return others - {node.owner} if wanted.noisy else others
-
-
-def _accepted(node: Node, wanted: Wanted) -> bool:
-    return approvals.accepted(node, wanted, wanted.owners - {wanted.caller})
+def _asked(node: Node, wanted: Wanted) -> frozenset[str]:
+    asked = approvals.asked(node, wanted.owners, wanted.cards, wanted.noisy)
+    return asked - {wanted.caller}
 
 
 def _advice(node: Node, wanted: Wanted) -> str:

@@ -39,10 +39,10 @@ def create(
     ------
     PermissionDenied : nobody else's consent is needed, a policy refuses, or too many are open.
     """
-    asked = frozenset(stored.owners - {caller})
-    if not asked:
-        raise PermissionDenied("nobody else owns this: .get() gives it to you", party=node.name)
     noisy = terms["epsilon"] is not None or terms["error"] is not None
+    asked = approvals.asked(node, stored.owners, stored.cards, noisy) - {caller}
+    if stored.owners <= {caller}:
+        raise PermissionDenied("nobody else owns this: .get() gives it to you", party=node.name)
     if not noisy and any(node.card(key).policy.raw == "never" for key in stored.cards):
         raise PermissionDenied(
             "the owner gives out no exact results of this data; ask with epsilon", party=node.name

@@ -47,21 +47,25 @@ class State:
     Parameters
     ----------
     folder : where the file `state.db` lives; None keeps everything in memory.
+    read_only : look at it, also while a node uses it.
 
     Raises
     ------
     ConfigError : another process uses the folder, or the file is of another version.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, read_only: bool = False) -> None:
         self._lock = threading.RLock()
         self._depth = 0
-        self._guard = _claim(folder)
+        self._guard = None if read_only else _claim(folder)
         self._db = sqlite3.connect(
             ":memory:" if folder is None else folder / "state.db",
             isolation_level=None,
             check_same_thread=False,
         )
+        if read_only:
+            self._db.execute("PRAGMA query_only=ON")
+            return
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             self._db.execute(f"PRAGMA {pragma}")
         with self.transaction():

@@ -18,6 +18,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mpyc_core.grid.cards import Column, Policy
+    from mpyc_core.grid.client import Client
+    from mpyc_core.grid.connect import connect_node
+    from mpyc_core.grid.search import Grid
+    from mpyc_core.grid.virtual import VirtualNode
     from mpyc_core.ml.tensor import SecretTensor
     from mpyc_core.protocols.party import Party
     from mpyc_core.protocols.security import Security
@@ -27,11 +32,17 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Client",
+    "Column",
+    "Grid",
     "Party",
+    "Policy",
     "SecretTensor",
     "Security",
     "Session",
     "Simulation",
+    "VirtualNode",
+    "connect_node",
     "errors",
     "ml",
     "protocols",
@@ -41,11 +52,17 @@ __all__ = [
 ]
 
 _LAZY = {
+    "Client": "mpyc_core.grid.client",
+    "Column": "mpyc_core.grid.cards",
+    "Grid": "mpyc_core.grid.search",
     "Party": "mpyc_core.protocols.party",
+    "Policy": "mpyc_core.grid.cards",
     "SecretTensor": "mpyc_core.ml.tensor",
     "Security": "mpyc_core.protocols.security",
     "Session": "mpyc_core.protocols.session",
     "Simulation": "mpyc_core.protocols.simulation",
+    "VirtualNode": "mpyc_core.grid.virtual",
+    "connect_node": "mpyc_core.grid.connect",
 }
 _MODULES = ("errors", "ml")
 
@@ -107,6 +124,8 @@ def simulate(
     f: int | None = None,
     debug: bool = False,
     record: bool = False,
+    cheat: Cheater | None = None,
+    stat_bits: int | None = None,
 ) -> Simulation:
     """Play all parties in this process: lessons, tests, debugging. Use test data only.
 
@@ -114,6 +133,8 @@ def simulate(
     ----------
     debug : run the plaintext protocol beside, and stop at the operation where the two part.
     record : keep every message; `view(party)` shows what a party received.
+    cheat : a corrupted party, for instance `protocols.cheating.Tamper("party1", message=3)`.
+    stat_bits : weaken the checks of a verified protocol, to measure how often they fail.
 
     Example
     -------

@@ -7,7 +7,7 @@ connection. Every party has one key pair; the public keys of all parties stand i
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -117,10 +117,15 @@ class Doorkeeper:
 
     It lives in the thread of the socket that it guards: `answer` must be called while peers are
     expected. With the domain enforced, nobody enters while nobody answers.
+
+    Attributes
+    ----------
+    admit : asked about keys that are not known: the name under which one enters, or None.
     """
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], keys: Mapping[str, str]) -> None:
         self._names = {z85.decode(key): name for name, key in keys.items()}
+        self.admit: Callable[[str], str | None] | None = None
         self.socket = context.socket(zmq.REP)
         self.socket.linger = 0
         self.socket.bind("inproc://zeromq.zap.01")
@@ -135,6 +140,8 @@ class Doorkeeper:
             name = None
             if mechanism == b"CURVE" and len(credentials) == 1:
                 name = self._names.get(credentials[0])
+                if name is None and self.admit is not None and len(credentials[0]) == 32:
+                    name = self.admit(z85.encode(credentials[0]).decode())
             if name is None:
                 verdict = [b"400", b"unknown key", b"", b""]
             else:

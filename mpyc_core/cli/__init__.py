@@ -15,6 +15,8 @@ COMMANDS = {
     "run": "run a program at local parties, each a process",
     "party": "run one party of a cluster: a program, or a server that sessions drive",
     "dealer": "be the crypto provider of a cluster: deal correlated randomness, see no data",
+    "node": "be a data owner's node: data sets and requests behind an address",
+    "audit": "check the audit log of a node, or print it",
     "keys": "make the key pair by which a party is known",
     "warm": "compile the kernels ahead of their first use",
     "info": "versions, CPU features, kernels, protocols and their security",

@@ -1,0 +1,62 @@
+"""`mpc node`: a data owner's node: data sets and requests behind an address."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """--name and --data; who may connect, and where."""
+    parser.add_argument("--name", required=True, help="by which people know the node")
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="folder of keys and state"
+    )
+    parser.add_argument(
+        "--address", default="tcp://127.0.0.1:0", help="where to listen (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--admit",
+        action="append",
+        default=[],
+        metavar="NAME=KEY",
+        help="let a client in by its public key; may be given several times, and is remembered",
+    )
+    parser.add_argument(
+        "--open", action="store_true", help="let everybody in: policies alone decide who gets what"
+    )
+
+
+def main(options: argparse.Namespace) -> int:
+    """Serve until stopped."""
+    from mpyc_core.errors import ConfigError
+    from mpyc_core.grid.connect import Guests, ticket
+    from mpyc_core.grid.node import Node
+    from mpyc_core.grid.server import NodeServer
+
+    node = Node(options.name, options.data)
+    try:
+        guests = Guests(options.data / "guests")
+        for pair in options.admit:
+            name, mark, key = pair.partition("=")
+            if not mark:
+                raise ConfigError(f"expected --admit NAME=KEY, got {pair!r}")
+            guests.add(name, key)
+        server = NodeServer(node, options.address, (lambda key: True) if options.open else guests)
+        line = ticket(server.address, node.keys.identity.public)
+        (options.data / "ticket").write_text(line + "\n")
+        print(f"node {node.name!r} listens; connect with\n{line}", flush=True)
+        print(f"its owner's key is {options.data / 'curve.key'}", file=sys.stderr, flush=True)
+
+        def stop(*_: Any) -> None:
+            server.stop()
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        server.serve()
+    finally:
+        node.close()
+    return 0
