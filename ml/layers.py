@@ -11,6 +11,7 @@ from numpy.random import Generator
 from mpyc_core.errors import ConfigError, ShapeMismatch
 
 from .module import Array, Module, Parameter, Sequential, compute
+from .tape import recording
 
 __all__ = [
     "AvgPool2d",
@@ -150,7 +151,7 @@ class Conv2d(Module):
 
 
 def windows(x: Any, kernel: int, stride: int) -> Any:
-    """All pooling windows: (n, c, h, w) becomes (n, c, h', w', kernel * kernel); local.
+    """All pooling windows: (n, c, h, w) becomes (kernel * kernel, n, c, h', w'); local.
 
     Rows and columns that fill no window are left out.
     """
@@ -160,11 +161,11 @@ def windows(x: Any, kernel: int, stride: int) -> Any:
     if kernel == stride:
         n, c = x.shape[:2]
         tiles = x[:, :, : h * kernel, : w * kernel].reshape(n, c, h, kernel, w, kernel)
-        return tiles.transpose(0, 1, 2, 4, 3, 5).reshape(n, c, h, w, kernel * kernel)
-    inside = np.arange(kernel * kernel)
-    rows = np.arange(h)[:, None, None] * stride + inside // kernel
-    columns = np.arange(w)[None, :, None] * stride + inside % kernel
-    return x[:, :, rows, columns]
+        return tiles.transpose(3, 5, 0, 1, 2, 4).reshape(kernel * kernel, n, c, h, w)
+    inside = np.arange(kernel * kernel)[:, None, None]
+    rows = np.arange(h)[:, None] * stride + inside // kernel
+    columns = np.arange(w) * stride + inside % kernel
+    return x[:, :, rows, columns].transpose(2, 0, 1, 3, 4)
 
 
 class _Pool2d(Module):
@@ -202,14 +203,13 @@ class MaxPool2d(_Pool2d):
 
     def forward(self, x: Any) -> Any:
         params = {} if self.bits is None else {"bits": self.bits}
-        return compute(
-            "max", windows(x, self.kernel, self.stride), axis=-1, keepdims=False, **params
-        )
+        op = "max" if recording() else "largest"
+        return compute(op, windows(x, self.kernel, self.stride), axis=0, keepdims=False, **params)
 
 
 class AvgPool2d(_Pool2d):
     """The mean of each window: a local sum and one truncation."""
 
     def forward(self, x: Any) -> Any:
-        total = windows(x, self.kernel, self.stride).sum(axis=-1)
+        total = windows(x, self.kernel, self.stride).sum(axis=0)
         return total * (1.0 / self.kernel**2)

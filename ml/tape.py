@@ -33,6 +33,11 @@ _recording: ContextVar[bool] = ContextVar("recording", default=True)
 _order = itertools.count()
 
 
+def recording() -> bool:
+    """Whether operations are noted for a backward pass, which is so outside `no_grad`."""
+    return _recording.get()
+
+
 @contextmanager
 def no_grad() -> Iterator[None]:
     """Operations inside are not noted on the tape.

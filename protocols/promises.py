@@ -22,7 +22,7 @@ PAIRS = ("lt", "lt_number", "le", "gt", "ge", "maximum", "minimum", "sub")
 SINGLE = ("negative", "relu", "abs", "sign", "neg")
 EXACT = 53
 """Bits that a float64 holds exactly; beyond, a value just inside a limit rounds to the limit."""
-ALONG_AN_AXIS = ("max", "min", "argmax", "argmin", "sort")
+ALONG_AN_AXIS = ("max", "largest", "min", "argmax", "argmin", "sort")
 
 
 def broken_promise(op: str, operands: Sequence[Value], params: Mapping[str, Any]) -> str | None:
@@ -51,7 +51,7 @@ def _extreme(
     op: str, operands: Sequence[Value], params: Mapping[str, Any]
 ) -> tuple[str, float, int] | None:
     """(what must be small, how large it is, signed bits that it must fit)."""
-    k = operands[0].meta.ring.bits
+    k = operands[0].meta.ring.width
     bits = params.get("bits") or k
     if op in BILINEAR:
         x, y = (_units(v, v.meta.f) for v in operands)

@@ -47,6 +47,7 @@ NEVER = 24 * 3600 * 1000
 """Milliseconds until ZeroMQ reconnects by itself: not in a session's lifetime. Its own switch for
 never reconnecting throws away what has arrived and was not yet read."""
 FLUSH = 0.001
+_READABLE = int(zmq.POLLIN)
 
 
 def unacknowledged(fd: int) -> int:
@@ -299,7 +300,7 @@ class Wire:
 
         While there are messages, events wait: what came before a disconnection is read first.
         """
-        if int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+        if int(self.socket.getsockopt(zmq.EVENTS)) & _READABLE:
             return True, False
         message = event = False
         for socket, _ in self._poller.poll(max(0, math.ceil(1000 * seconds))):

@@ -237,6 +237,33 @@ def max_(
     return (yield from _extreme(p, x, axis, keepdims, bits))
 
 
+def _largest_infer(
+    x: Meta, *, axis: int | None = None, keepdims: bool = False, bits: int | None = None
+) -> Meta:
+    return _max_infer(x, axis=axis, keepdims=keepdims, bits=bits)[0]
+
+
+@operation(
+    "largest",
+    infer=_largest_infer,
+    oracle=lambda x, axis=None, keepdims=False, bits=None: np.max(x, axis=axis, keepdims=keepdims),
+    cases=_EXTREME_CASES,
+)
+def largest_(
+    p: Protocol,
+    x: Share,
+    *,
+    axis: int | None = None,
+    keepdims: bool = False,
+    bits: int | None = None,
+) -> Steps[Share]:
+    """As `max` without the mark and its round: for inference, where no gradient needs it."""
+    meta = _largest_infer(x.meta, axis=axis, keepdims=keepdims, bits=bits)
+    best = yield from largest(p, to_front(p, x, axis), width(x.meta, bits))
+    result: Share = p.reshape_like(lambda a: a.reshape(meta.shape), meta, best)
+    return result
+
+
 @operation("min", infer=_max_infer, oracle=_min_oracle, grad=_extreme_grad, cases=_EXTREME_CASES)
 def min_(
     p: Protocol,
