@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from mpyc_core.entropy import fresh_key
 from mpyc_core.meta import Meta
 from mpyc_core.protocols.dealt.local import GATE, InsecureLocalDealer
 from mpyc_core.protocols.dealt.provider import Provider
+from mpyc_core.protocols.dealt.source import DEALER
+from mpyc_core.protocols.dealt.want import Want
 from mpyc_core.protocols.protocol import Protocol
 from mpyc_core.protocols.value import Share
 from mpyc_core.transport.lockstep import lockstep
@@ -46,14 +49,32 @@ class Parties:
         self.sent: list[Sent] = []
         self.providers = providers(protocol, n)
         for p, provider in zip(self.protocols, self.providers, strict=False):
+            self._watch(provider, p.me)
             p.attach(provider)
         session = fresh_key(32)
         self.run(lambda p: p.setup(session))
+
+    def _watch(self, provider: Provider, party: int) -> None:
+        """Keep what the dealer sends, too."""
+        fetch = provider.fetch
+
+        def watched(want: Want) -> list[Array]:
+            arrays = fetch(want)
+            for k, array in enumerate(arrays):
+                self.sent.append(Sent((want.op, -1 - want.buffer, k), DEALER, party, array))
+            return arrays
+
+        provider.fetch = watched  # type: ignore[method-assign]
 
     @property
     def position(self) -> int:
         """How many primitives ran."""
         return self.protocols[0].position
+
+    def coalitions(self) -> list[frozenset[int]]:
+        """The largest sets of parties that the protocol protects against."""
+        security = type(self.protocols[0]).security(self.n)
+        return [frozenset(c) for c in combinations(range(self.n), security.threshold)]
 
     def turn_to(self, remainder: int) -> None:
         """Advance every party until `position` leaves this remainder modulo 3."""

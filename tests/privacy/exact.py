@@ -12,7 +12,7 @@ replaced by random ones; for the ring and bit functions here a dependence would 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,15 +73,23 @@ def _moves_with(
 
 
 def unprotected(
-    tape: Tape, messages: Sequence[Sent], found: dict[Address, Relation], receiver: int
+    tape: Tape,
+    messages: Sequence[Sent],
+    found: dict[Address, Relation],
+    coalition: Collection[int],
 ) -> list[Sent]:
-    """The messages of one receiver that have no pad of their own; none if its view is uniform.
+    """The messages to a coalition that have no pad of their own; none if its view is uniform.
 
     Takes away, as long as there is one, a message with a pad that changes no other one left.
     """
-    left = {i for i, message in enumerate(messages) if message.receiver == receiver}
+    once = {  # what a coalition gets twice tells it no more than once
+        (message.place, message.sender, message.words.tobytes()): i
+        for i, message in enumerate(messages)
+        if message.receiver in coalition and message.sender not in coalition
+    }
+    left = set(once.values())
     lacking = [
-        relation for (key, *_), relation in found.items() if receiver not in tape.holders[key]
+        relation for (key, *_), relation in found.items() if tape.holders[key].isdisjoint(coalition)
     ]
     while True:
         last = next(

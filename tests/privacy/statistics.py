@@ -16,7 +16,7 @@ from mpyc_core.bits import ones, pack, words
 from mpyc_core.transport.mesh import Array
 
 SUITE_ALPHA = 1e-6
-VIEWS = 500
+VIEWS = 2000
 """More views than the suite looks at."""
 
 P = tuple[str, Array]

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from mpyc_core.protocols.additive import Additive
+from mpyc_core.protocols.protocol import Protocol
 from mpyc_core.protocols.replicated import Replicated
 from mpyc_core.transport.mesh import Array
 
@@ -18,8 +20,13 @@ from .tape import Tape
 from .test_exact import leaks
 from .test_statistical import views
 
+COMMON = ("mul", "mul-truncate", "truncate", "msb-bounded", "and", "select")
 BY_NAME = {s.name: s for s in SCENARIOS}
-VICTIMS = ["mul", "mul-truncate", "truncate", "msb-bounded", "and", "select", "input"]
+VICTIMS: list[tuple[type[Protocol], int, str]] = [
+    *((Replicated, 3, name) for name in (*COMMON, "input")),
+    *((Additive, 2, name) for name in (*COMMON, "relu-bounded")),
+    *((Additive, 3, name) for name in ("mul-truncate", "relu-bounded")),
+]
 
 
 def one_for_all_elements(tape: Tape) -> None:
@@ -64,22 +71,29 @@ def by_name(mistake: Callable[[Tape], None]) -> str:
     return mistake.__name__
 
 
-@pytest.mark.parametrize("name", VICTIMS)
+@pytest.mark.parametrize(
+    ("protocol", "n", "name"), VICTIMS, ids=lambda v: getattr(v, "name", str(v))
+)
 @pytest.mark.parametrize("mistake", MISTAKES, ids=by_name)
-def test_exact_test_finds(mistake: Callable[[Tape], None], name: str, tape: Tape) -> None:
+def test_exact_test_finds(
+    mistake: Callable[[Tape], None], protocol: type[Protocol], n: int, name: str, tape: Tape
+) -> None:
     mistake(tape)
-    assert leaks(tape, Play(Parties(Replicated, 3), BY_NAME[name], 1, 100))
+    assert leaks(tape, Play(Parties(protocol, n), BY_NAME[name], 1, 100))
 
 
-def _alarmed(tape: Tape, scenario: Scenario) -> bool:
-    return any(alarms(view) for view in views(tape, "replicated", scenario, 1))
+def _alarmed(tape: Tape, protocol: str, scenario: Scenario) -> bool:
+    return any(alarms(view) for view in views(tape, protocol, scenario, 1))
 
 
 @pytest.mark.parametrize("name", ["mul", "and"])
+@pytest.mark.parametrize("protocol", ["replicated", "additive"])
 @pytest.mark.parametrize("mistake", MISTAKES, ids=by_name)
-def test_statistics_find(mistake: Callable[[Tape], None], name: str, tape: Tape) -> None:
+def test_statistics_find(
+    mistake: Callable[[Tape], None], protocol: str, name: str, tape: Tape
+) -> None:
     mistake(tape)
-    assert _alarmed(tape, BY_NAME[name])
+    assert _alarmed(tape, protocol, BY_NAME[name])
 
 
 def test_one_key_for_all_pairs_is_found(tape: Tape, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +114,7 @@ def _unprotected(holders: set[int], *blocks: str) -> int:
         (key, 0, 0): Relation([c != "-" for c in block], [c == "p" for c in block])
         for key, block in zip(keys, blocks, strict=True)
     }
-    return len(unprotected(tape, messages, found, 0))
+    return len(unprotected(tape, messages, found, {0}))
 
 
 def test_which_pads_protect() -> None:
