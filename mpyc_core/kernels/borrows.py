@@ -54,30 +54,36 @@ def leaves(
                 store_some(out, (nodes + j - 1) * width + i, p, m)
 
 
-@kernel(_PLANES + _PAD * 2 + _RANGE)
-def hide_level(x: Array, pa: Array, pb: Array, start: int, stop: int, out: Array) -> None:
-    """out = what a level opens: P_1, P_3, ...; D_0 ^ D_1, ...; P_2, P_4, ..., each ^ a pad."""
+@kernel(_PLANES + _PAD * 2 + _RANGE + ", u8[:,::1]")
+def hide_level(
+    x: Array, pa: Array, pb: Array, start: int, stop: int, factors: Array, others: Array
+) -> None:
+    """What a level opens, each ^ a pad.
+
+    factors = P_1, P_3, ...; others = D_0 ^ D_1, D_2 ^ D_3, ..., P_2, P_4, ...
+    """
     nodes, width = (x.shape[0] + 1) // 2, x.shape[1]
     pairs = nodes // 2
     for j in range(pairs):
         d0, d1 = 2 * j * width, (2 * j + 1) * width
         p1, p0 = (nodes + 2 * j) * width, (nodes + 2 * j - 1) * width
         for i in range(start, stop, 8):
-            m, a, b = stop - i, j * width + i, (pairs + j) * width + i
-            store_some(out, a, load_some(x, p1 + i, m) ^ pad_words(pa, a), m)
+            m, a = stop - i, j * width + i
+            store_some(factors, a, load_some(x, p1 + i, m) ^ pad_words(pa, a), m)
             flip = load_some(x, d0 + i, m) ^ load_some(x, d1 + i, m)
-            store_some(out, b, flip ^ pad_words(pb, a), m)
+            store_some(others, a, flip ^ pad_words(pb, a), m)
             if j > 0:
-                q = (2 * pairs + j - 1) * width + i
-                mask = pad_words(pb, (pairs + j - 1) * width + i)
-                store_some(out, q, load_some(x, p0 + i, m) ^ mask, m)
+                b = (pairs + j - 1) * width + i
+                store_some(others, b, load_some(x, p0 + i, m) ^ pad_words(pb, b), m)
 
 
-@kernel(_PLANES * 3 + _PAD + "i8, " + _RANGE)
+@kernel(_PLANES * 5 + _PAD + "i8, " + _RANGE)
 def combine(
     x: Array,
-    mine: Array,
-    others: Array,
+    f_mine: Array,
+    f_came: Array,
+    e_mine: Array,
+    e_came: Array,
     pc: Array,
     first: int,
     start: int,
@@ -95,24 +101,24 @@ def combine(
         d0, d1 = 2 * j * width, (2 * j + 1) * width
         p1, p0 = (nodes + 2 * j) * width, (nodes + 2 * j - 1) * width
         for i in range(start, stop, 8):
-            m, at, bt = stop - i, j * width + i, (pairs + j) * width + i
-            f_mine, e_mine = load_some(mine, at, m), load_some(mine, bt, m)
-            f, e = f_mine ^ load_some(others, at, m), e_mine ^ load_some(others, bt, m)
-            a = load_some(x, p1 + i, m) ^ f_mine
+            m, at = stop - i, j * width + i
+            hidden, other = load_some(f_mine, at, m), load_some(e_mine, at, m)
+            f, e = hidden ^ load_some(f_came, at, m), other ^ load_some(e_came, at, m)
+            a = load_some(x, p1 + i, m) ^ hidden
             d = load_some(x, d1 + i, m)
-            b = load_some(x, d0 + i, m) ^ d ^ e_mine
+            b = load_some(x, d0 + i, m) ^ d ^ other
             if first > 0:
                 b = b ^ e
             store_some(out, at, d ^ pad_words(pc, at) ^ (f & b) ^ (a & e), m)
             if j > 0:
-                q = (2 * pairs + j - 1) * width + i
-                e_mine = load_some(mine, q, m)
-                e = e_mine ^ load_some(others, q, m)
-                b = load_some(x, p0 + i, m) ^ e_mine
+                bt = (pairs + j - 1) * width + i
+                other = load_some(e_mine, bt, m)
+                e = other ^ load_some(e_came, bt, m)
+                b = load_some(x, p0 + i, m) ^ other
                 if first > 0:
                     b = b ^ e
-                c = pad_words(pc, (pairs + j - 1) * width + i)
-                store_some(out, (above + j - 1) * width + i, c ^ (f & b) ^ (a & e), m)
+                both = pad_words(pc, bt) ^ (f & b) ^ (a & e)
+                store_some(out, (above + j - 1) * width + i, both, m)
     if nodes % 2 == 1:
         for i in range(start, stop, 8):
             m = stop - i

@@ -235,26 +235,34 @@ def leaves(first: bool, c: Array, r: Array, products: Array, count: int) -> Arra
     return out
 
 
-def hide_level(nodes: Array, a: Array, b: Array) -> Array:
-    """What a level of the tree opens, masked by the words of two pads."""
+def hide_level(nodes: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    """What a level of the tree opens, masked by the words of two pads: factors and the others."""
     from . import borrows
 
-    pairs = (len(nodes) + 1) // 4
-    out = np.empty((3 * pairs - 1, nodes.shape[1]), np.uint64)
-    split(nodes.shape[1], lambda i, j: borrows.hide_level(nodes, a, b, i, j, out), len(out))
-    return out
+    pairs, width = (len(nodes) + 1) // 4, nodes.shape[1]
+    factors = np.empty((pairs, width), np.uint64)
+    others = np.empty((2 * pairs - 1, width), np.uint64)
+    split(width, lambda i, j: borrows.hide_level(nodes, a, b, i, j, factors, others), len(nodes))
+    return factors, others
 
 
-def combine(first: bool, nodes: Array, mine: Array, others: Array, c: Array) -> Array:
-    """The nodes of the next level, from both parts of what was opened and a pad."""
+def combine(first: bool, nodes: Array, factors: Parts, others: Parts, c: Array) -> Array:
+    """The nodes of the next level.
+
+    Parameters
+    ----------
+    factors, others : both parts of what was opened: this party's, and the sum of what came.
+    c : a pad of the products of the masks.
+    """
     from . import borrows
 
     count = (len(nodes) + 1) // 2
     out = np.empty((2 * (count - count // 2) - 1, nodes.shape[1]), np.uint64)
-    came, one = np.require(others, requirements=["C", "A"]), int(first)
+    opened = [np.require(part, requirements=["C", "A"]) for part in (*factors, *others)]
+    one = int(first)
     split(
         nodes.shape[1],
-        lambda i, j: borrows.combine(nodes, mine, came, c, one, i, j, out),
+        lambda i, j: borrows.combine(nodes, *opened, c, one, i, j, out),
         len(out),
     )
     return out

@@ -102,10 +102,11 @@ def borrow(turn: Turn, c: Array, r: Array, products: Array, bits: int, first: in
     count, level = (len(nodes) + 1) // 2, first
     while count > 1:
         gates = turn.dealt(level)
-        mine = hide_level(nodes, gates.pad(0), gates.pad(1))
-        (others,) = yield from turn.swap([mine])  # hidden by dealt planes, one for each
-        came = total(others[0], others[1:], xor=True)
-        nodes = combine(turn.first, nodes, mine, came, gates.pad(2))
+        p, d = hide_level(nodes, gates.pad(0), gates.pad(1))
+        ps, ds = yield from turn.swap([p, d])  # hidden by dealt planes, one for each
+        factors = p, total(ps[0], ps[1:], xor=True)
+        others = d, total(ds[0], ds[1:], xor=True)
+        nodes = combine(turn.first, nodes, factors, others, gates.pad(2))
         count, level = (len(nodes) + 1) // 2, level + 1
     return nodes[:1]
 

@@ -38,9 +38,9 @@ def and_planes(turn: Turn, x: Array, y: Array, i: int) -> Steps[Array]:
     """This party's part of x & y, with the operation's i-th correlation, an AND triple."""
     dealt = turn.dealt(i)
     a, b = dealt.array(0), dealt.array(1)
-    mine = np.stack([x ^ a, y ^ b])
-    (others,) = yield from turn.swap([mine])  # hidden by a and b, this party's own parts
-    d, e = total(mine, others, xor=True)
+    hidden = x ^ a, y ^ b
+    came = yield from turn.swap(hidden)  # hidden by a and b, this party's own parts
+    d, e = (total(mine, others, xor=True) for mine, others in zip(hidden, came, strict=True))
     return dealt.array(2) ^ (d & b) ^ (a & e) ^ (d & e if turn.first else np.uint64(0))
 
 
@@ -48,16 +48,15 @@ def multiplex(turn: Turn, p: Array, d: Array, q: Array, i: int) -> Steps[tuple[A
     """p & d, and p' & q for the last planes p' of p, with the i-th correlation."""
     dealt = turn.dealt(i)
     a, b = dealt.array(0), dealt.array(1)
-    factors = np.concatenate([d, q])
-    mine = np.concatenate([p ^ a, factors ^ b])
-    (others,) = yield from turn.swap([mine])  # hidden by a and b, this party's own parts
-    opened = total(mine, others, xor=True)
+    hidden = p ^ a, np.concatenate([d, q]) ^ b
+    came = yield from turn.swap(hidden)  # hidden by a and b, this party's own parts
+    f, e = (total(mine, others, xor=True) for mine, others in zip(hidden, came, strict=True))
     n, wide = len(p), len(q)
 
     def twice(planes: Array) -> Array:
         return np.concatenate([planes, planes[n - wide :]])
 
-    f, e = twice(opened[:n]), opened[n:]
+    f = twice(f)
     z = dealt.array(2) ^ (f & b) ^ (twice(a) & e) ^ (f & e if turn.first else np.uint64(0))
     return z[:n], z[n:]
 
