@@ -61,7 +61,10 @@ class Client(Answering):
         """Ids of objects whose pointers are gone, as far as they are known by now."""
         found: list[str] = []
         for _ in range(min(len(self.dropped), MANY)):
-            ref = self.dropped.popleft()
+            try:
+                ref = self.dropped.popleft()
+            except IndexError:  # another thread was faster
+                break
             if isinstance(ref, str):
                 found.append(ref)
             elif ref.done:

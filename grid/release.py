@@ -84,10 +84,12 @@ def release(node: Node, wanted: Wanted) -> Array:
         return exact(node, wanted)
     key = node.keys.mac("release", [wanted.caller, wanted.token]).hex()[:32]
     asked = node.keys.mac("asked", [wanted.graph.digest, dict(wanted.terms), wanted.caller])
-    if node.ledger.state(key) not in (State.COMMITTED, State.DELIVERED):
+    if node.ledger.state(key) is None:
         _go_through(node, wanted, key, asked)
-    elif node.ledger.reserve(key, asked, [Charge(_exact_account(), Price())]) is not None:
-        raise PermissionDenied("the release is in no state to be delivered", party=node.name)
+    else:  # raises unless it is the same release, and its noise was drawn
+        node.ledger.reserve(key, asked, [Charge(_exact_account(), Price())])
+        if node.ledger.state(key) is State.DRAWN:
+            _commit(node, key)
     return _unpack(node.ledger.deliver(key))
 
 
@@ -105,7 +107,7 @@ def _go_through(node: Node, wanted: Wanted, key: str, asked: bytes) -> None:
         used = approvals.use(node, wanted, _asked(node, wanted))
         ticket = node.ledger.reserve(key, asked, charges)
         if ticket is None:
-            return
+            raise PermissionDenied("this release was made meanwhile; ask again", party=node.name)
         node.audit.append(
             "reserved",
             release=key,
@@ -118,10 +120,15 @@ def _go_through(node: Node, wanted: Wanted, key: str, asked: bytes) -> None:
             charges=[[c.account, c.price.epsilon, c.price.delta] for c in charges],
         )
     node.ledger.draw(ticket, lambda: _pack(draw()))
+    _commit(node, key)
+    node.announce(f"release to {fingerprint(wanted.caller)}")
+
+
+def _commit(node: Node, key: str) -> None:
+    """Every owner agreed when the price was reserved: the stored bytes may go out."""
     with node.state.transaction():
         node.ledger.commit(key)
         node.audit.append("committed", release=key)
-    node.announce(f"release to {fingerprint(wanted.caller)}")
 
 
 def _plan(node: Node, wanted: Wanted) -> tuple[Sequence[Charge], Callable[[], Array], str]:

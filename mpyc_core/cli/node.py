@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +56,19 @@ def main(options: argparse.Namespace) -> int:
         def stop(*_: Any) -> None:
             server.stop()
 
+        threading.Thread(target=_load_mechanisms, daemon=True).start()
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
         server.serve()
     finally:
         node.close()
     return 0
+
+
+def _load_mechanisms() -> None:
+    """Loading what draws noise takes seconds: the first release should not wait for it."""
+    from mpyc_core.errors import ConfigError
+    from mpyc_core.privacy.opendp import opendp
+
+    with suppress(ConfigError):  # not installed: releases with noise will say so
+        opendp()
