@@ -6,7 +6,8 @@ mechanisms.py   noisy integers and their price
 shared.py       the same for shared values, with noise made by the parties
 budget.py       accounts, and the states of a release that is paid for
 local.py        randomised response
-dpsgd.py        training with clipped and noisy gradients
+dpsgd.py        training on shared values, with clipped and noisy gradients
+regression.py   linear and logistic regression at one data holder
 
 Names are imported when they are first used.
 """
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .mechanisms import choose, discrete_gaussian, discrete_laplace, epsilon_for_error
     from .memory import MemoryStore
     from .price import Price
+    from .regression import private_regression
     from .sensitivity import Plan, analyse
     from .shared import add_noise, noisy_sum, price_of_noise
     from .transfer import LabelTable
@@ -46,6 +48,7 @@ _HOMES = {
     "mechanisms": ("choose", "discrete_gaussian", "discrete_laplace", "epsilon_for_error"),
     "memory": ("MemoryStore",),
     "price": ("Price",),
+    "regression": ("private_regression",),
     "sensitivity": ("Plan", "analyse"),
     "shared": ("add_noise", "noisy_sum", "price_of_noise"),
     "transfer": ("LabelTable",),
@@ -79,6 +82,7 @@ __all__ = [
     "noisy_sum",
     "price_of_noise",
     "private_fit",
+    "private_regression",
     "randomise",
     "subject_account",
 ]

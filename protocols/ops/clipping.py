@@ -35,10 +35,10 @@ STEPS = 48
 # -- numbers -----------------------------------------------------------------------------------
 def _units_infer(x: Meta, *, lower: int, upper: int) -> Meta:
     numbers(x)
-    limit = 1 << (x.ring.bits - 3)
+    limit = 1 << (x.ring.width - 3)
     if not -limit < lower <= upper < limit:
         raise ShareError(
-            f"expected bounds in order and below 2^{x.ring.bits - 3} units, got {lower}, {upper}"
+            f"expected bounds in order and below 2^{x.ring.width - 3} units, got {lower}, {upper}"
         )
     return x
 
@@ -57,7 +57,7 @@ def clip_units(p: Protocol, x: Share, *, lower: int, upper: int) -> Steps[Share]
     Cost        two comparisons and selections
     Error       exact while x - lower does not wrap; inside the bounds always
     """
-    k = x.meta.ring.bits
+    k = x.meta.ring.width
     above, _ = yield from p.relu(p.sub(x, p.constant(x.meta, lower)), k)
     below, _ = yield from p.relu(p.sub(p.constant(x.meta, upper - lower), above), k)
     result: Share = p.sub(p.constant(x.meta, upper), below)
@@ -107,7 +107,7 @@ def clipping_of(metas: Sequence[Meta], bound: int, reach: Sequence[int]) -> Clip
     ShareError, ShapeMismatch : operands that do not fit, or norms that do not fit the ring.
     """
     same_ring(*metas)
-    k, f = metas[0].ring.bits, metas[0].f
+    k, f = metas[0].ring.width, metas[0].f
     if len(metas) % 2 or len(reach) != len(metas) or bound < 1 or min(reach, default=0) < 1:
         raise ShareError("expected inputs and gradients of layers in pairs, with a bound for each")
     rows = metas[0].shape[:1]
@@ -251,7 +251,7 @@ def _factor(p: Protocol, whole: Sequence[Share], facts: Clipping) -> Steps[Share
     for other in products[1:]:
         total = p.add(total, other)
     rule = list(facts.thresholds())
-    k, n = total.meta.ring.bits, total.meta.shape[0]
+    k, n = total.meta.ring.width, total.meta.shape[0]
     top = (1 << (k - 2)) - 1
     limits = np.array([min(t, top) for t, _ in rule], object)[:, None] * np.ones((1, n), object)
     wide = broadcast_to(p, reshape(p, total, shape=(1, n)), shape=limits.shape)
