@@ -34,7 +34,7 @@ def transfer(step: Step) -> State:
         return blocked
     rules = ON_ROWS if step.rows else ON_TOTALS
     if all(isinstance(s, Public) for s in step.states):
-        return Public(None)
+        return step.states[0] if step.op == "embed" else Public(None)
     if step.op not in rules:
         return Blocked(
             f"{step.op} has no bound on what one row changes; "
