@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-import mpyc_core as mpc
 from mpyc_core.ml.layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential
 from mpyc_core.ml.losses import CrossEntropy
 from mpyc_core.ml.optim import SGD
@@ -16,7 +15,7 @@ from mpyc_core.ml.training import predict
 
 from . import limits
 from .report import Row
-from .timing import at_party, party_rows, peak_memory
+from .timing import at_party, party_rows, peak_memory, run
 
 SIZES = (784, 128, 128, 10)
 
@@ -84,7 +83,7 @@ def rows(protocol: str = "replicated", repeat: int = 5, only: str = "") -> list[
     """Every model row, beside what the wire needs for its bytes."""
     wire = limits.wire()
     args = {"repeat": repeat, "only": only}
-    results = mpc.run("bench.ml:program", 3, protocol=protocol, args=args)
+    results = run("bench.ml:program", protocol, args)
     found = party_rows({name: r["tasks"] for name, r in results.items()}, repeat, wire)
     peak = max(r["memory"] for r in results.values())
     return [*found, Row("peak memory of a party", peak / 1e6, "MB")]

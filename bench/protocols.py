@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 
-import mpyc_core as mpc
-
 from . import limits
 from .report import Row
-from .timing import at_party, party_rows
+from .timing import at_party, party_rows, run
 
 MILLION = 10**6
 
@@ -54,5 +52,5 @@ def rows(protocol: str = "replicated", repeat: int = 5, only: str = "") -> list[
     """The machine's limits, then every protocol row beside what the wire needs for its bytes."""
     wire, copy = limits.wire(), limits.copy()
     args = {"repeat": repeat, "only": only}
-    results = mpc.run("bench.protocols:program", 3, protocol=protocol, args=args)
+    results = run("bench.protocols:program", protocol, args)
     return [*limits.rows(wire, copy), *party_rows(results, repeat, wire)]

@@ -30,6 +30,7 @@ class Row:
     rounds : communication rounds; None for local work.
     sent : payload bytes that each party sent.
     runs : timed runs behind the figure, a median.
+    dealt : payload bytes that a dealer sent to all parties.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Row:
     rounds: int | None = None
     sent: tuple[int, ...] = ()
     runs: int = 1
+    dealt: int = 0
 
     @property
     def ratio(self) -> float | None:
@@ -74,7 +76,16 @@ def machine() -> dict[str, Any]:
 def show(title: str, rows: Sequence[Row]) -> None:
     """Print a table."""
     table = Table(title=title)
-    for column in ("", "figure", "limit", "of it", "rounds", "MB sent by each party", "runs"):
+    for column in (
+        "",
+        "figure",
+        "limit",
+        "of it",
+        "rounds",
+        "MB sent by each party",
+        "dealt",
+        "runs",
+    ):
         table.add_column(column, justify="left" if not column else "right", no_wrap=True)
     for row in rows:
         limit = "" if row.limit is None else f"{row.limit:.4g} {row.limit_is}"
@@ -86,6 +97,7 @@ def show(title: str, rows: Sequence[Row]) -> None:
             "" if row.ratio is None else f"{100 * row.ratio:.0f} %",
             "" if row.rounds is None else str(row.rounds),
             sent,
+            f"{row.dealt / 1e6:.3g}" if row.dealt else "",
             str(row.runs),
         )
     _print(table)

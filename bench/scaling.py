@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 
-import mpyc_core as mpc
-
 from .report import Row
-from .timing import at_party, peak_memory
+from .timing import at_party, peak_memory, run
 
 POWERS = (4, 5, 6, 7)
 REFERENCE = 6
@@ -69,7 +67,7 @@ def _times(protocol: str, operation: str, repeat: int, powers: tuple[int, ...]) 
     each, traffic = {}, {}
     for power in powers:
         args = {"operation": operation, "power": power, "repeat": repeat}
-        results = mpc.run("bench.scaling:program", 3, protocol=protocol, args=args)
+        results = run("bench.scaling:program", protocol, args)
         facts = [r[operation] for r in results.values()]
         each[power] = 1e9 * max(f["seconds"] for f in facts) / 10**power
         traffic[power] = (int(facts[0]["rounds"]), tuple(int(f["bytes"]) for f in facts))
@@ -89,7 +87,7 @@ def _times(protocol: str, operation: str, repeat: int, powers: tuple[int, ...]) 
 
 
 def _memory(protocol: str, power: int) -> list[Row]:
-    results = mpc.run("bench.scaling:memory", 3, protocol=protocol, args={"power": power})
+    results = run("bench.scaling:memory", protocol, {"power": power})
     most = {what: max(r[what] for r in results.values()) for what in ("sharing", "ReLU")}
     return [
         Row(f"peak memory of a party, {what}, 10^{power}", size / 1e6, "MB")

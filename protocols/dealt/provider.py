@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
@@ -29,6 +30,8 @@ class Provider(ABC):
     def __init__(self) -> None:
         self.received = 0
         """Bytes of corrections that this party took so far."""
+        self.waited = 0.0
+        """Seconds that this party waited for the dealer so far."""
         self.uses = Counter[str]()
         """How many correlations of each kind this party took so far."""
         self.me = self.n = 0
@@ -81,7 +84,9 @@ class Provider(ABC):
         RuntimeError : the want was taken before: what hides a message must not hide another.
         """
         self._once(want)
+        start = time.perf_counter()
         arrays = self.fetch(want)
+        self.waited += time.perf_counter() - start
         self.received += sum(array.nbytes for array in arrays)
         self.uses[want.kind] += 1
         return arrays
