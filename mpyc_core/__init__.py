@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from mpyc_core.grid.cards import Column, Policy
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mpyc_core.grid.search import Grid
     from mpyc_core.grid.virtual import VirtualNode
     from mpyc_core.ml.tensor import SecretTensor
+    from mpyc_core.protocols.cheating import Cheater
     from mpyc_core.protocols.party import Party
     from mpyc_core.protocols.security import Security
     from mpyc_core.protocols.session import Session
@@ -82,7 +83,8 @@ def __dir__() -> list[str]:
 def session(
     parties: int | Sequence[str] = 3,
     *,
-    protocol: str = "replicated",
+    protocol: str | None = None,
+    security: Literal["semi-honest", "active"] | None = None,
     ring: int = 64,
     f: int | None = None,
     connect: str | None = None,
@@ -94,7 +96,10 @@ def session(
     Parameters
     ----------
     parties : how many local parties, or their names.
-    protocol : name of a protocol; `replicated` is three parties, semi-honest, honest majority.
+    protocol : name of a protocol; None chooses by `security`, and `replicated` without it: three
+        parties, semi-honest, honest majority.
+    security : "active" also withstands parties that deviate: `replicated-active` for three, else
+        `spdz2k`. What it covers and what not: `print(s.security)`.
     ring : 64 or 32 bits.
     f : fraction bits of fixed point; None takes 16 for 64 bits and 8 for 32.
     connect : a cluster file: drive the servers it names instead of local processes.
@@ -112,14 +117,17 @@ def session(
     machine, which therefore could see everything; across machines each owner runs its own.
     """
     from mpyc_core.cli.local import open_session
+    from mpyc_core.protocols.choice import choose_protocol
 
+    protocol = choose_protocol(protocol, security, parties)
     return open_session(parties, protocol, ring, f, connect, threads, crypto_provider)
 
 
 def simulate(
     parties: int | Sequence[str] = 3,
     *,
-    protocol: str = "replicated",
+    protocol: str | None = None,
+    security: Literal["semi-honest", "active"] | None = None,
     ring: int = 64,
     f: int | None = None,
     debug: bool = False,
@@ -145,10 +153,19 @@ def simulate(
     14
     """
     from mpyc_core.ml.tensor import SecretTensor
+    from mpyc_core.protocols.choice import choose_protocol
     from mpyc_core.protocols.simulation import Simulation
 
     return Simulation(
-        parties, protocol=protocol, ring=ring, f=f, wrap=SecretTensor, debug=debug, record=record
+        parties,
+        protocol=choose_protocol(protocol, security, parties),
+        ring=ring,
+        f=f,
+        wrap=SecretTensor,
+        debug=debug,
+        record=record,
+        cheat=cheat,
+        stat_bits=stat_bits,
     )
 
 
@@ -156,7 +173,8 @@ def run(
     program: Callable[..., Any] | str,
     parties: int | Sequence[str] = 3,
     *,
-    protocol: str = "replicated",
+    protocol: str | None = None,
+    security: Literal["semi-honest", "active"] | None = None,
     ring: int = 64,
     f: int | None = None,
     args: Mapping[str, Any] | None = None,
@@ -170,18 +188,19 @@ def run(
     program : `program(party, **args)`, or its place as "file.py:function" or "module:function". A
         function that cannot be imported (typed in a notebook) runs on threads here, and says so.
     args : plain data and arrays, the same for every party.
-    crypto_provider : see `session`.
+    security, crypto_provider : see `session`.
 
     Returns
     -------
     {party name: what its program returned}.
     """
     from mpyc_core.cli.local import run_program
+    from mpyc_core.protocols.choice import choose_protocol
 
     return run_program(
         program,
         parties,
-        protocol=protocol,
+        protocol=choose_protocol(protocol, security, parties),
         ring=ring,
         f=f,
         args=args,

@@ -199,6 +199,10 @@ class Protocol(ABC):
         """Whether so much awaits verification that `before_open` should run now."""
         return False
 
+    def weaken(self, stat_bits: int) -> None:
+        """Make checks so weak that one can measure how often they fail; in simulations only."""
+        raise ConfigError(f"protocol {self.name!r} has no checks that could be weakened")
+
     def erase(self) -> None:
         """Forget keys, after a failure: nothing can be computed any more."""
         self.provider = None

@@ -17,6 +17,7 @@ from mpyc_core.entropy import fresh_key
 from mpyc_core.errors import (
     ConfigError,
     ConsistencyCheckFailed,
+    MpcError,
     ProtocolAbort,
     TransportError,
 )
@@ -25,6 +26,7 @@ from mpyc_core.transport.lockstep import lockstep
 from mpyc_core.transport.mesh import Array, Counters, Tag
 
 from .backend import Backend, Ref, Wrap, check_shape, decode, encode
+from .cheating import Cheater, Outcome, duel
 from .command import Command
 from .cost import Cost
 from .costmodel import blank
@@ -60,6 +62,9 @@ class Simulation(Backend):
     record : keep every message, for `view`.
     tolerance : units in the last place by which `debug` lets results differ, unless an operation
         allows more.
+    cheat : a corrupted party (`mpyc_core.protocols.cheating`).
+    stat_bits : checks of a verified protocol are made so weak that one can measure how often they
+        fail; None leaves them as they are.
     """
 
     audience = "the driver"
@@ -75,6 +80,8 @@ class Simulation(Backend):
         debug: bool = False,
         record: bool = False,
         tolerance: int = 1 << 8,
+        cheat: Cheater | None = None,
+        stat_bits: int | None = None,
     ) -> None:
         names = [f"party{i}" for i in range(parties)] if isinstance(parties, int) else parties
         super().__init__(names, protocol, ring, f, wrap)
@@ -93,11 +100,20 @@ class Simulation(Backend):
             self.providers += InsecureLocalDealer(n, gate=GATE).providers()
             for evaluator, provider in zip(self.evaluators, self.providers, strict=True):
                 evaluator.protocol.attach(provider)
+        self._cheat = cheat
+        if cheat is not None:
+            self.index(cheat.party)
+            cheat.outcomes = {name: Outcome() for name in self.names if name != cheat.party}
+        if stat_bits is not None:
+            for evaluator in self.evaluators:
+                evaluator.protocol.weaken(stat_bits)
         session = fresh_key(32)
         self._lockstep("setup", [e.protocol.setup(session) for e in self.evaluators])
 
     def _lockstep(self, name: str, steps: Sequence[Any]) -> list[Any]:
         self._sequence += 1
+        if self._cheat is not None:
+            return self._against(self._cheat, name, steps)
         try:
             return lockstep(
                 steps,
@@ -111,6 +127,24 @@ class Simulation(Backend):
             for evaluator in self.evaluators:
                 evaluator.end(error)
             raise
+
+    def _against(self, cheat: Cheater, name: str, steps: Sequence[Any]) -> list[Any]:
+        """The same with a corrupted party; raises the first error of an honest one."""
+        results = duel(steps, self.names, cheat, self._sequence, name)
+        failed: MpcError | None = None
+        for evaluator, party, result in zip(self.evaluators, self.names, results, strict=True):
+            if isinstance(result, MpcError):
+                evaluator.end(result)
+            if party == cheat.party:
+                continue
+            if isinstance(result, MpcError):
+                failed = failed or result
+                cheat.outcomes[party].error = result
+            elif name == "open" and result is not None:
+                cheat.outcomes[party].opened.append(result)
+        if failed is not None:
+            raise failed
+        return results
 
     def _observe(self, tag: Tag, sender: int, to: int, arrays: list[Array]) -> list[Array]:
         self._messages.append(
@@ -194,7 +228,8 @@ class Simulation(Backend):
     def open(self, ref: Ref, to: int | None) -> Array | None:
         command = Command("open", (ref.id,), (), {"to": to})
         results = self._lockstep("open", [e.start(command) for e in self.evaluators])
-        opened: Array | None = results[0 if to is None else to]
+        liar = None if self._cheat is None else self.index(self._cheat.party)
+        opened: Array | None = results[int(liar == 0) if to is None else to]
         return opened
 
     def _peek(self, evaluators: Sequence[Evaluator], key: int) -> Array:

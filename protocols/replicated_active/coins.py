@@ -46,11 +46,14 @@ def toss(place: Place) -> Steps[bytes]:
     coins = {place.me: coin}
     for peer in peers:
         data = received[peer][0].tobytes()
-        honest = np.array_equal(_commit(place.op, peer, data[: 2 * LENGTH]), commitments[peer])
-        if not honest or data[2 * LENGTH :] != seen.tobytes():
+        if not np.array_equal(_commit(place.op, peer, data[: 2 * LENGTH]), commitments[peer]):
             raise ConsistencyCheckFailed(
-                f"coin toss: what party {peer} opened is not what it committed to, or it committed "
-                "to different coins"
+                f"coin toss: what party {peer} opened is not what it committed to"
+            )
+        if data[2 * LENGTH :] != seen.tobytes():
+            raise ConsistencyCheckFailed(
+                f"coin toss: party {peer} says that it received other commitments than this one; "
+                "one of the two peers deviates from the protocol"
             )
         coins[peer] = data[:LENGTH]
     return hashlib.sha256(b"".join(coins[p] for p in range(3))).digest()

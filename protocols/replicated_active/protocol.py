@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mpyc_core.entropy import fresh_key
-from mpyc_core.errors import SessionClosed
+from mpyc_core.errors import ConfigError, SessionClosed
 from mpyc_core.meta import Meta
 from mpyc_core.prg import Stream
 from mpyc_core.protocols.cost import Cost
@@ -99,6 +99,11 @@ class ReplicatedActive(Protocol):
     def bind(self, program: bytes) -> None:
         for keys in self._keys.values():
             keys.bind(program)
+
+    def weaken(self, stat_bits: int) -> None:
+        if not 1 <= stat_bits <= ReplicatedActive.repeats:
+            raise ConfigError(f"expected 1 to {ReplicatedActive.repeats} bits, got {stat_bits}")
+        self.repeats = stat_bits
 
     def erase(self) -> None:
         """Forget keys and what awaits a check; nothing can be computed any more."""
