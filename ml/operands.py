@@ -70,13 +70,13 @@ def factor(backend: Backend, array: Array, like: Meta) -> Public:
         return encode(array, ring, 0)
     if like.kind == "int":
         return encode(array, ring, backend.f)
-    if is_whole(array, ring.bits):
+    if is_whole(array, ring.width):
         return encode(array.astype(np.int64), ring, 0)
     if array.size == 1:
         bits = float(array.reshape(())).as_integer_ratio()[1].bit_length() - 1
         if bits <= like.f:
             return encode(array, ring, bits)
-    room = ring.bits - 2 - like.f
+    room = ring.width - 2 - like.f
     return encode(array, ring, min(like.f, room // 2) + leading_zeros(array, room // 2))
 
 

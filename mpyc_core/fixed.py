@@ -16,7 +16,7 @@ from mpyc_core.ring import Ring
 
 Array = npt.NDArray[Any]
 
-DEFAULT_F = {32: 8, 64: 16, 128: 16}
+DEFAULT_F = {32: 8, 61: 8, 64: 16, 127: 16, 128: 16}
 """Fraction bits by ring size, where nothing else is asked for.
 
 A larger ring is for larger numbers first: approximations such as division work with 16 fraction
@@ -61,7 +61,7 @@ def encode(x: npt.ArrayLike, ring: Ring, f: int) -> Array:
     # Widened first: scaling by a power of two is exact then, and so are the limits below.
     wide = a.astype(np.result_type(a.dtype, np.float64))
     scaled = np.asarray(np.rint(_scale(wide, f)))
-    limit = np.ldexp(1.0, ring.bits - 1)
+    limit = np.ldexp(1.0, ring.width - 1)
     if not ((scaled >= -limit) & (scaled < limit)).all():
         raise _overflow(ring, f)
     return ring.from_float(scaled)
@@ -95,19 +95,19 @@ def _scale(x: Array, exponent: int) -> Array:
 def _encode_integers(a: Array, ring: Ring, f: int) -> Array:
     if a.dtype.kind == "O" and not all(isinstance(v, int) for v in a.flat):
         raise EncodingError("fixed point holds real numbers, got Python objects")
-    limit = 1 << (ring.bits - 1 - f)
+    limit = 1 << (ring.width - 1 - f)
     if a.size and not (-limit <= int(a.min()) and int(a.max()) < limit):
         raise _overflow(ring, f)
     return ring.lshift(ring.from_int(a), f)
 
 
 def _check_fraction(ring: Ring, f: int) -> None:
-    if not 0 <= f < ring.bits:
-        raise EncodingError(f"expected 0 to {ring.bits - 1} fraction bits in {ring.name}, got {f}")
+    if not 0 <= f < ring.width:
+        raise EncodingError(f"expected 0 to {ring.width - 1} fraction bits in {ring.name}, got {f}")
 
 
 def _overflow(ring: Ring, f: int) -> EncodingOverflow:
-    e = ring.bits - 1 - f
+    e = ring.width - 1 - f
     return EncodingOverflow(
         f"{ring.name} with {f} fraction bits holds numbers in [-2^{e}, 2^{e}), "
         "got a value outside; scale the data or use fewer fraction bits"

@@ -266,7 +266,7 @@ def _factor_bits(factor: Array, like: Meta) -> int:
     if not 0 < largest < 1:
         return default
     spare = int(-np.floor(np.log2(largest))) - 1
-    return default + max(0, min(spare, 14, like.ring.bits - 2 - 2 * default))
+    return default + max(0, min(spare, 14, like.ring.width - 2 - 2 * default))
 
 
 def encode(x: ArrayLike, ring: Ring, f: int) -> Public:

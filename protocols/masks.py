@@ -49,14 +49,14 @@ class PairKeys:
 
     Parameters
     ----------
-    seed : 32 bytes that only the two holders know, fresh in this session.
+    seed : 32 bytes that only the holders know, fresh in this session.
     session : the session id; keys of different sessions are unrelated.
-    holders : the two parties, in the order that both agree on.
+    holders : the two parties, or a group of them, in the order that all agree on.
     """
 
-    def __init__(self, seed: bytes, session: bytes, holders: tuple[int, int]) -> None:
+    def __init__(self, seed: bytes, session: bytes, holders: tuple[int, ...]) -> None:
         self._seed = seed
-        self._context = (session, *holders)
+        self._context: tuple[bytes | int, ...] = (session, *holders)
         self._masters: dict[str, Callable[[bytes], bytes]] = {}
         self._program = bytes(16)
         self._streams: dict[str, Stream] = {}

@@ -90,7 +90,7 @@ class Op:
         return tuple([m.with_(label=label, public=public) for m in outputs])
 
 
-INCLUDED = ("plain", "replicated", "replicated_active", "additive")
+INCLUDED = ("plain", "replicated", "replicated_active", "additive", "shamir")
 """The packages of the protocols that come with the library."""
 
 _OPS: dict[str, Op] = {}

@@ -224,8 +224,8 @@ def matmul(p: Protocol, x: Value, y: Value, *, rounding: Rounding = "stochastic"
 
 def _rescale_infer(x: Meta, *, f: int, rounding: Rounding = "stochastic") -> Meta:
     numbers(x)
-    if not 0 <= f <= x.ring.bits - 2:
-        raise ShareError(f"expected 0 to {x.ring.bits - 2} fraction bits, got {f}")
+    if not 0 <= f <= x.ring.width - 2:
+        raise ShareError(f"expected 0 to {x.ring.width - 2} fraction bits, got {f}")
     return x.with_(kind="fixed" if f else "int", f=f)
 
 

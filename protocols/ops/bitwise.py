@@ -194,7 +194,7 @@ def _int_infer(x: Meta, y: Meta, *, bits: int | None = None) -> Meta:
 def planes_of(p: Protocol, x: Value, bits: int) -> Steps[Any]:
     """The low `bits` bits of x, a plane each; local when x is public."""
     if isinstance(x, Public):
-        planes = to_planes(np.ascontiguousarray(x.value).reshape(-1), bits)
+        planes = to_planes(np.ascontiguousarray(x.meta.ring.twos(x.value)).reshape(-1), bits)
         return Public(x.meta.with_(kind="bit", f=0), planes)
     return (yield from p.decompose(x, bits))
 
@@ -284,8 +284,8 @@ def int_not(p: Protocol, x: Value) -> Value:
 
 def _shift_infer(x: Meta, *, s: int) -> Meta:
     numbers(x)
-    if not 0 <= s < x.ring.bits - 1:
-        raise ShareError(f"expected a shift by 0 to {x.ring.bits - 2} bits, got {s}")
+    if not 0 <= s < x.ring.width - 1:
+        raise ShareError(f"expected a shift by 0 to {x.ring.width - 2} bits, got {s}")
     return same(x)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from mpyc_core.errors import ShapeMismatch, ShareError
+from mpyc_core.field import PrimeField
 from mpyc_core.meta import Meta
 from mpyc_core.protocols.protocol import Protocol
 from mpyc_core.protocols.registry import Case, operation
@@ -32,9 +33,19 @@ STEPS = 48
 """Factors 1, 2^(-1/4), 2^(-1/2), ... and 0 for what is larger still."""
 
 
+def _wrapping(x: Meta) -> None:
+    """Refuse fields: a number that is larger than promised escapes a comparison there."""
+    if isinstance(x.ring, PrimeField):
+        raise ShareError(
+            f"clipping keeps its bounds whatever the data only in rings Z/2^k, got {x.ring.name}; "
+            "use a protocol over Z/2^64"
+        )
+
+
 # -- numbers -----------------------------------------------------------------------------------
 def _units_infer(x: Meta, *, lower: int, upper: int) -> Meta:
     numbers(x)
+    _wrapping(x)
     limit = 1 << (x.ring.width - 3)
     if not -limit < lower <= upper < limit:
         raise ShareError(
@@ -107,6 +118,7 @@ def clipping_of(metas: Sequence[Meta], bound: int, reach: Sequence[int]) -> Clip
     ShareError, ShapeMismatch : operands that do not fit, or norms that do not fit the ring.
     """
     same_ring(*metas)
+    _wrapping(metas[0])
     k, f = metas[0].ring.width, metas[0].f
     if len(metas) % 2 or len(reach) != len(metas) or bound < 1 or min(reach, default=0) < 1:
         raise ShareError("expected inputs and gradients of layers in pairs, with a bound for each")

@@ -30,7 +30,7 @@ def _fraction_bits(meta: Meta, weights: Sequence[float]) -> int:
     if all(float(w).is_integer() for w in weights):
         return 0
     nonzero = [abs(w) for w in weights if w]
-    room = meta.ring.bits - 2 - meta.f - MAGNITUDE
+    room = meta.ring.width - 2 - meta.f - MAGNITUDE
     exponent = math.frexp(min(nonzero))[1]
     found = min(max(0, PRECISION - exponent), room)
     if found + exponent < LEAST_PRECISION:

@@ -28,7 +28,7 @@ FLOATS = np.array([0.0, 0.5, -0.5, 1.25, -3.75, 100.0, -100.0, 0.25, 7.0, -7.0])
 
 def width(meta: Meta, bits: int | None) -> int:
     """The number of bits to compare, checked."""
-    k = meta.ring.bits
+    k = meta.ring.width
     if bits is None:
         return k
     if not 2 <= bits <= k:

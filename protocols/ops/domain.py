@@ -30,7 +30,7 @@ def approximable(x: Meta, *, bits: int | None = None) -> Meta:
     """
     numbers(x)
     width(x, bits)
-    if x.ring.bits < LEAST_RING:
+    if x.ring.width < LEAST_RING:
         raise ShareError(
             f"this function needs a ring of {LEAST_RING} bits for its intermediate results, got "
             f"{x.ring.name}; share the data with ring={LEAST_RING}"
@@ -54,6 +54,6 @@ def lifted(p: Protocol, x: Value, bits: int | None) -> tuple[Share, int, int]:
     """x in units of 2^-16, the bits it may have, and the fraction bits to drop at the end."""
     share = p.embed(x) if isinstance(x, Public) else x
     drop = FRACTION - x.meta.f
-    k = x.meta.ring.bits
+    k = x.meta.ring.width
     wide = k if bits is None else min(k, width(x.meta, bits) + drop)
     return p.scale(share, 1 << drop, plain_integer(x.meta)), wide, drop

@@ -141,7 +141,7 @@ def digits(
     Cost        2 + ceil(log2 bits) rounds; a decomposition of `count` bits, up to two comparisons
     """
     bound = 1 << bits - 1
-    wide = min(bits + 1, x.meta.ring.bits)
+    wide = min(bits + 1, x.meta.ring.width)
     y = plus(p, x, -low)
     jobs: list[Any] = [p.decompose(y, count)]
     if low > -bound:

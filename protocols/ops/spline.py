@@ -94,7 +94,7 @@ def _bits(p: Protocol, x: Share, scale: int, bits: int) -> Steps[tuple[Share, Sh
     """Bits of |scale * x| clamped to 23, and the sign; 8 rounds at 64 bits."""
     count = INTERVAL + SELECT
     limit = (1 << count) // scale
-    wide = min(bits + 1, x.meta.ring.bits)
+    wide = min(bits + 1, x.meta.ring.width)
     if 1 << bits - 1 <= limit:
         planes = yield from p.decompose(p.scale(x, scale), count + 1)
         size = p.linear(lambda a: a[:-1] ^ a[-1:], planes.meta, planes)

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mpyc_core.bits import pack, to_planes, unpack
+from mpyc_core.bits import ones, pack, to_planes, unpack
+from mpyc_core.field import SIZES as FIELDS
 from mpyc_core.meta import Meta
 from mpyc_core.protocols.bilinear import BILINEAR
 from mpyc_core.protocols.cost import Cost
@@ -28,7 +29,7 @@ class Plain(Protocol):
 
     name: ClassVar[str] = "plain"
     parties: ClassVar[str] = "1 or more"
-    rings: ClassVar[tuple[int, ...]] = SIZES
+    rings: ClassVar[tuple[int, ...]] = (*SIZES, *FIELDS)
 
     @classmethod
     def supports(cls, n: int) -> bool:
@@ -82,14 +83,14 @@ class Plain(Protocol):
 
     def is_zero(self, x: Share, bits: int) -> Steps[Share]:
         self.fresh_op()
-        low = x.meta.ring.lshift(x.parts[0], x.meta.ring.bits - bits)
-        return Share(x.meta.with_(kind="bit", f=0), (pack(~x.meta.ring.nonzero(low))[None],))
+        planes = _planes(x, bits)
+        nonzero = np.bitwise_or.reduce(planes, axis=0, keepdims=True)
+        return Share(x.meta.with_(kind="bit", f=0), (nonzero ^ ones(x.meta.size),))
         yield
 
     def decompose(self, x: Share, bits: int) -> Steps[Share]:
         self.fresh_op()
-        planes = to_planes(np.ascontiguousarray(x.parts[0]).reshape(-1), bits)
-        return Share(x.meta.with_(kind="bit", f=0), (planes,))
+        return Share(x.meta.with_(kind="bit", f=0), (_planes(x, bits),))
         yield
 
     def and_(self, x: Share, y: Share) -> Steps[Share]:
@@ -131,3 +132,9 @@ class Plain(Protocol):
     @classmethod
     def from_parties(cls, parts: Sequence[Array], meta: Meta) -> Array:
         return parts[0]
+
+
+def _planes(x: Share, bits: int) -> Array:
+    """The low bits of the signed integers, a plane each."""
+    words = x.meta.ring.twos(x.parts[0])
+    return to_planes(np.ascontiguousarray(words).reshape(-1), bits)
