@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -104,8 +106,16 @@ def _gone(pids: list[int], seconds: float) -> bool:
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
 def test_no_orphan_stays_when_the_launcher_is_stopped(sign: signal.Signals) -> None:
+    """Neither processes nor the folder of their sockets, which nobody else could enter."""
     command = [sys.executable, "-m", "mpyc_core", "run", f"{HERE}:sleeps"]
-    launcher = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+    # a socket's name must be short, and pytest's folders are not
+    temporary = tempfile.mkdtemp(prefix="t")
+    launcher = subprocess.Popen(
+        command,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        env={**os.environ, "TMPDIR": temporary},
+    )
     deadline = time.monotonic() + 30
     children: list[int] = []
     while len(children) < 3 and time.monotonic() < deadline:
@@ -113,10 +123,14 @@ def test_no_orphan_stays_when_the_launcher_is_stopped(sign: signal.Signals) -> N
         time.sleep(0.05)
     assert len(children) == 3
     time.sleep(2)
+    (folder,) = [path for path in Path(temporary).iterdir() if path.name.startswith("mpc-")]
+    assert folder.stat().st_mode & 0o777 == 0o700
     os.kill(launcher.pid, sign)
     code = launcher.wait(15)
     assert code != 0
     assert _gone(children, 5)
+    assert list(Path(temporary).glob("mpc-*")) == []
+    shutil.rmtree(temporary)
 
 
 def test_the_command_ends_with_a_code_and_one_line() -> None:
