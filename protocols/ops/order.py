@@ -66,10 +66,9 @@ def all_true(p: Protocol, meta: Meta) -> Share:
 
 
 def largest(p: Protocol, rows: Share, bits: int) -> Steps[Share]:
-    """The largest element along the first axis, by the tree of `champion`, without marks."""
+    """The largest element along the first axis, without marks: halves, which lie in one piece."""
     while (m := rows.meta.shape[0]) > 1:
-        left = _take(p, rows, slice(0, m - m % 2, 2))
-        right = _take(p, rows, slice(1, m, 2))
+        left, right = _take(p, rows, slice(0, m // 2)), _take(p, rows, slice(m // 2, m // 2 * 2))
         above, _ = yield from p.relu(p.sub(left, right), bits)
         rows = _with_last(p, p.add(right, above), rows)
     return rows
