@@ -14,7 +14,7 @@ from mpyc_core.jit import inlined, kernel
 
 from .pads import pad
 from .simd import fill, lanes, load_some, shl, shr, store_some, where
-from .truncation import short_words
+from .truncation import short_words, store_short
 
 Array = npt.NDArray[Any]
 
@@ -24,6 +24,7 @@ _ADD = "const {0}[::1], " + _PAD + "i8, i8, " + _RANGE
 _RECOMBINE = "const {0}[::1], " * 6 + _PAD + "i8, i8, " + _RANGE
 _SQUARE = "const {0}[::1], " * 3 + _PAD + "i8, i8, " + _RANGE
 _ROUND = "const {0}[::1], const {0}[::1], " + _PAD + "const u1[::1], i8, i8, i8, i8, " + _RANGE
+_PAIR = "const {0}[::1], i8, i8, i8, i8, u1[::1], {0}[::1]"
 _CHOOSE = "const {0}[::1], " * 3 + _PAD * 3 + _RANGE
 
 
@@ -122,6 +123,30 @@ def round_down(
         if first > 0:
             part = part + shr(opened, shift) + constant
         store_some(out, i, part, m)
+
+
+@kernel("const u8[::1], const u8[::1], i8, i8, u8[::1]")
+def xor_pad(x: Array, p: Array, start: int, stop: int, out: Array) -> None:
+    """out = x ^ pad."""
+    for i in range(start, stop, 8):
+        m = stop - i
+        store_some(out, i, load_some(x, i, m) ^ pad(p, i, out), m)
+
+
+@kernel(_PAIR.format("u8"), _PAIR.format("u4"))
+def rounding_pair(
+    r: Array, shift: int, size: int, start: int, stop: int, top: Array, out: Array
+) -> None:
+    """top = m and out = (m << (k - 1 - shift)) - (r' >> shift) for r = m * 2^(k-1) + r'.
+
+    m is stored as short words of `size` bytes.
+    """
+    highest = 512 // lanes(out) - 1
+    for i in range(start, stop, lanes(out)):
+        m, v = stop - i, load_some(r, i, stop - i)
+        sign = shr(v, highest)
+        store_some(out, i, shl(sign, highest - shift) - shr(shl(v, 1), shift + 1), m)
+        store_short(top, i, size, m, sign)
 
 
 @inlined

@@ -75,6 +75,32 @@ def _padded(x: Array, pad: Array, sign: int, constant: int) -> Array:
     return out
 
 
+def xor_pad(x: Array, pad: Array) -> Array:
+    """x ^ pad, for packed bits."""
+    from .beaver import xor_pad
+
+    out = np.empty(x.shape, np.uint64)
+    a, z = flat(x, x.shape, out.dtype), out.reshape(-1)
+    split(out.size, lambda i, j: xor_pad(a, pad, i, j, z))
+    return out
+
+
+def rounding_pair(r: Array, shift: int, short: np.dtype[Any]) -> tuple[Array, Array]:
+    """(m << (k - 1 - shift)) - (r' >> shift), and m as short words, for r = m * 2^(k-1) + r'."""
+    if r.dtype.names:
+        group = ring(128)
+        top = group.rshift_logical(r, 127)
+        h = group.rshift_logical(group.lshift(r, 1), shift + 1)
+        return group.sub(group.lshift(top, 127 - shift), h), top["lo"].astype(short)
+    from .beaver import rounding_pair
+
+    out, top = np.empty(r.shape, r.dtype), np.empty(r.shape, short)
+    a, z, octets = flat(r, r.shape, r.dtype), out.reshape(-1), top.reshape(-1).view(np.uint8)
+    size = short.itemsize
+    split(out.size, lambda i, j: rounding_pair(a, shift, size, i, j, octets, z))
+    return out, top
+
+
 def recombine(
     first: bool,
     pad: Array,

@@ -16,12 +16,13 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, ClassVar
 
 import numpy as np
 
 from mpyc_core.errors import ConfigError, FrameError
-from mpyc_core.ring import ring
+from mpyc_core.kernels.dealt import add_pad, hide, xor_pad
 from mpyc_core.transport.mesh import Array, Spec
 
 from .source import Source
@@ -57,17 +58,21 @@ class Place:
         """Bytes of its array."""
         return math.prod(self.shape) * self.dtype.itemsize
 
-    def add(self, x: Array, y: Array) -> Array:
-        """x + y in the place's group."""
+    def add(self, x: Array, source: Source, want: Want, place: int) -> Array:
+        """x plus a party's words in the place's group."""
         if self.xor:
-            return x ^ y
-        return np.asarray(x + y) if self.dtype.kind == "u" else ring(128).add(x, y)
+            return xor_pad(x, source.pad(want, place, self.shape, self.dtype))
+        if self.dtype.itemsize < 4:
+            return np.asarray(x + source.words(want, place, self.shape, self.dtype))
+        return add_pad(x, source.pad(want, place, self.shape, self.dtype))
 
-    def sub(self, x: Array, y: Array) -> Array:
-        """x - y in the place's group."""
+    def sub(self, x: Array, source: Source, want: Want, place: int) -> Array:
+        """x minus a party's words in the place's group."""
         if self.xor:
-            return x ^ y
-        return np.asarray(x - y) if self.dtype.kind == "u" else ring(128).sub(x, y)
+            return self.add(x, source, want, place)
+        if self.dtype.itemsize < 4:
+            return np.asarray(x - source.words(want, place, self.shape, self.dtype))
+        return hide(x, source.pad(want, place, self.shape, self.dtype))
 
 
 class Correlation(ABC):
@@ -116,7 +121,7 @@ class Correlation(ABC):
             if [Spec.of(v) for v in values] != [p.spec for _, p in dealt]:
                 raise FrameError(f"the facts of {want} do not fit together")
             sent = [
-                p.sub(value, self._sum(sources[1:], want, i, p))
+                reduce(lambda rest, s, i=i, p=p: p.sub(rest, s, want, i), sources[1:], value)  # type: ignore[misc]
                 for (i, p), value in zip(dealt, values, strict=True)
             ]
         return {0: sent}
@@ -124,7 +129,7 @@ class Correlation(ABC):
     def _sum(self, sources: Sequence[Source], want: Want, i: int, place: Place) -> Array:
         total = sources[0].words(want, i, place.shape, place.dtype)
         for source in sources[1:]:
-            total = place.add(total, source.words(want, i, place.shape, place.dtype))
+            total = place.add(total, source, want, i)
         return total
 
     def specs(self, want: Want, n: int) -> dict[int, list[Spec]]:
@@ -168,9 +173,10 @@ def correlation(kind: str) -> Correlation:
     ------
     FrameError : there is none; the name may have come from another process.
     """
-    from . import kinds  # registers what comes with the library
+    from . import comparison, kinds  # register what comes with the library
 
     if kind not in _KINDS:
         known = ", ".join(sorted(_KINDS))
-        raise FrameError(f"no correlation {kind!r} in {kinds.__name__}; there are: {known}")
+        where = f"{kinds.__name__} and {comparison.__name__}"
+        raise FrameError(f"no correlation {kind!r} in {where}; there are: {known}")
     return _KINDS[kind]

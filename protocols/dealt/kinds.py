@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mpyc_core.bits import to_planes, unpack, words
+from mpyc_core.bits import to_planes, words
+from mpyc_core.kernels.dealt import as_numbers, rounding_pair
 from mpyc_core.protocols.bilinear import BILINEAR
-from mpyc_core.ring import Ring, ring
+from mpyc_core.ring import ring
 from mpyc_core.transport.mesh import Array
 
 from .correlation import Correlation, Place, register_correlation
@@ -69,14 +70,9 @@ def rounding_places(bits: int, shift: int, shape: tuple[int, ...]) -> list[Place
     ]
 
 
-def rounding(group: Ring, r: Array, shift: int) -> list[Array]:
+def rounding(r: Array, shift: int) -> list[Array]:
     """u = m * 2^(k-1-f) - h and v = m for r = m * 2^(k-1) + r', h = r' >> f; v as a short word."""
-    k = group.bits
-    top = group.rshift_logical(r, k - 1)
-    h = group.rshift_logical(group.lshift(r, 1), shift + 1)
-    u = group.sub(group.lshift(top, k - 1 - shift), h)
-    low = top if top.dtype.kind == "u" else top["lo"]
-    return [u, low.astype(short_word(shift))]
+    return list(rounding_pair(r, shift, short_word(shift)))
 
 
 @register_correlation
@@ -93,8 +89,7 @@ class Truncation(Correlation):
         return [Place(ring(bits).dtype, shape), *rounding_places(bits, shift, shape)]
 
     def values(self, facts: Facts, seeded: list[Array]) -> list[Array]:
-        bits, shift, _ = facts
-        return rounding(ring(bits), seeded[0], shift)
+        return rounding(seeded[0], facts[1])
 
 
 @register_correlation
@@ -116,7 +111,7 @@ class RoundedTriple(Correlation):
         product, shift = facts
         a, b, c = seeded
         group = ring(product[0])
-        return rounding(group, group.sub(c, _product(product, a, b)), shift)
+        return rounding(group.sub(c, _product(product, a, b)), shift)
 
 
 @register_correlation
@@ -134,7 +129,7 @@ class RoundedSquare(Correlation):
         bits, _, shift = facts
         a, c = seeded
         group = ring(bits)
-        return rounding(group, group.sub(c, group.mul(a, a)), shift)
+        return rounding(group.sub(c, group.mul(a, a)), shift)
 
 
 def _edabit_places(word: np.dtype[Any], bits: int, pairs: int, size: int) -> list[Place]:
@@ -175,12 +170,6 @@ class EdaBit(Correlation):
 def word_of(bits: int) -> np.dtype[Any]:
     """The unsigned word of that many bits: 8, 16, 32, 64 or 128."""
     return np.dtype(f"<u{bits // 8}") if bits <= 64 else ring(bits).dtype
-
-
-def as_numbers(planes: Array, size: int, group: Ring) -> Array:
-    """Bits as ring elements 0 and 1, shape (planes, size)."""
-    bits = np.stack([unpack(plane, size) for plane in planes])
-    return group.from_int(bits)
 
 
 @register_correlation
