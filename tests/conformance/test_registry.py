@@ -14,7 +14,7 @@ from mpyc_core.protocols.ops.infer import same
 from mpyc_core.protocols.plain.protocol import Plain
 from mpyc_core.protocols.registry import Case, all_ops, get_op, get_protocol, operation
 
-from .runner import cases, check_cost, check_oracle, oracle, run_case
+from .runner import cases, check_cost, check_oracle, main_ring, oracle, run_case
 from .test_cases import simulation
 
 CONCURRENT = """
@@ -44,7 +44,7 @@ def test_a_new_operation_is_covered_by_registering_it(monkeypatch: pytest.Monkey
     found = [(op, case) for name, op, case in cases(64) if name == "double-0"]
     assert len(found) == 1
     for protocol in registry.protocols():
-        outcome = run_case(simulation(protocol, 64), *found[0])
+        outcome = run_case(simulation(protocol, main_ring(get_protocol(protocol))), *found[0])
         check_oracle(outcome, oracle(*found[0]), found[0][1])
         check_cost(outcome)
 
