@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.random import Generator
 
 from mpyc_core.errors import ConfigError, ShapeMismatch
 from mpyc_core.ml.layers import Flatten, Linear, ReLU, Sigmoid, Tanh
@@ -132,7 +131,7 @@ def private_fit(
     epochs: int = 1,
     batch_size: int = 32,
     rows: int = 1,
-    rng: Generator | int | None = None,
+    rng: Any = None,
     noise: str = "distributed",
     progress: Callable[[int, int], None] | None = None,
 ) -> Trained:
