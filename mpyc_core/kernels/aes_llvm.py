@@ -1,4 +1,4 @@
-"""AES-128 as Numba intrinsics: four blocks of counter mode in a vector, and the key schedule.
+"""AES-128 as Numba intrinsics: four blocks in a vector, counter mode, and the key schedule.
 
 For processors with AES instructions only: LLVM ends the process where they are missing. With VAES
 and AVX-512 one instruction makes a round of four blocks. Nothing branches or indexes on a secret.
@@ -76,19 +76,41 @@ def _blocks(builder: Any, keys: Any, head: Any, block: Any, count: int) -> list[
     ]
     if _WIDE:
         return _encrypt(builder, keys, vectors)
+    states = [half for vector in vectors for half in _split(builder, vector)][:count]
+    return _join(builder, _encrypt(builder, keys, states))
+
+
+def _split(builder: Any, vector: Any) -> list[Any]:
+    """The four blocks of a vector."""
     nothing = ir.Constant(_BLOCKS, ir.Undefined)
-    states = [
-        _shuffle(builder, vectors[i // 4], nothing, [2 * (i % 4), 2 * (i % 4) + 1])
-        for i in range(count)
-    ]
-    states = _encrypt(builder, keys, states)
-    states += [ir.Constant(_BLOCK, ir.Undefined)] * (-count % 4)
+    return [_shuffle(builder, vector, nothing, [2 * i, 2 * i + 1]) for i in range(4)]
+
+
+def _join(builder: Any, states: list[Any]) -> list[Any]:
+    """Blocks as vectors of four; the last one is filled up with anything."""
+    states = states + [ir.Constant(_BLOCK, ir.Undefined)] * (-len(states) % 4)
     for width in (2, 4):
         order = list(range(2 * width))
         states = [
             _shuffle(builder, a, b, order) for a, b in zip(states[::2], states[1::2], strict=True)
         ]
     return states
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def encrypt(typing: Any, p: Any, x: Any, y: Any) -> Any:
+    """AES-128 of the four blocks of each of two vectors; `p` begins with the round keys."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        keys, vectors = _keys(context, builder, signature, args), list(args[1:])
+        if _WIDE:
+            done = _encrypt(builder, keys, vectors)
+        else:
+            halves = [half for vector in vectors for half in _split(builder, vector)]
+            done = _join(builder, _encrypt(builder, keys, halves))
+        return context.make_tuple(builder, signature.return_type, done)
+
+    return types.UniTuple(x, 2)(p, x, y), code
 
 
 @intrinsic  # type: ignore[untyped-decorator]

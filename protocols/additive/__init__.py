@@ -10,6 +10,7 @@ holds no share and sees neither data nor what is opened (`mpyc_core.protocols.de
     truncate.py   dropping fraction bits, alone or fused into a product
     compare.py    masked openings and carry trees: sign, zero, all bits
     convert.py    bits to numbers, bit times number, ReLU
+    fss.py        sign by function secret sharing, for two parties: protocol `additive-fss`
     protocol.py   the class that puts them together
 
 In every step the parties open a value to which uniform randomness was added that only the dealer
@@ -21,8 +22,10 @@ References: [Bea91] for products, [EGKRS20] for comparisons, [DEK20] for truncat
 
 from mpyc_core.protocols.registry import register_protocol
 
+from .fss import AdditiveFSS
 from .protocol import Additive
 
 register_protocol(Additive)
+register_protocol(AdditiveFSS)
 
-__all__ = ["Additive"]
+__all__ = ["Additive", "AdditiveFSS"]

@@ -91,13 +91,13 @@ def select_needs(meta: Meta) -> Needs:
     return [("selection", (meta.ring.bits, meta.shape))]
 
 
-def select(turn: Turn, b: Share, x: Share) -> Steps[Share]:
-    """[b * x] for a shared bit and a shared number.
+def select(turn: Turn, b: Share, x: Share, i: int = 0) -> Steps[Share]:
+    """[b * x] for a shared bit and a shared number, with the i-th correlation.
 
     Cost        1 round, a bit and a ring element to each other party
     Error       exact
     """
-    dealt = turn.dealt(0)
+    dealt = turn.dealt(i)
     v, e = b.parts[0] ^ dealt.array(0), hide(x.parts[0], dealt.pad(1))
     vs, es = yield from turn.swap([v, e])  # hidden by b and a, this party's own parts
     opened = total(v, vs, xor=True)

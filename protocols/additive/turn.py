@@ -51,9 +51,22 @@ class Turn:
 
     def dealt(self, i: int) -> Dealt:
         """This party's shares of the operation's i-th correlation."""
+        return Dealt(self._dealer(), self._wants[i])
+
+    def _dealer(self) -> Provider:
         if self._provider is None:
             raise ConfigError("this operation takes correlations, but there is no crypto provider")
-        return Dealt(self._provider, self._wants[i])
+        return self._provider
+
+    def seeded(self, i: int, place: int) -> Array:
+        """What this party's seed gives at a place of the i-th correlation; takes nothing yet."""
+        provider, want = self._dealer(), self._wants[i]
+        spec = correlation(want.kind).places(want.facts)[place]
+        return provider.source.words(want, place, spec.shape, spec.dtype)
+
+    def drawn(self, i: int) -> list[Array]:
+        """All arrays of the i-th correlation, taken once."""
+        return self._dealer().draw(self._wants[i])
 
     def swap(self, mine: Sequence[Array]) -> Steps[list[list[Array]]]:
         """Send arrays to every other party and get theirs: one list for each array.

@@ -26,7 +26,7 @@ PLACES = [
 ]
 """Protocol, number of parties, place in program order."""
 N = 5
-SILENT = {"additive": {"input", "input-bits", "truncate-local"}}
+SILENT = dict.fromkeys(("additive", "additive-fss"), {"input", "input-bits", "truncate-local"})
 """What a protocol does without a message (a local truncation between two parties only)."""
 
 
