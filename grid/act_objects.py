@@ -56,6 +56,7 @@ def hello(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> 
     return {
         "name": node.name,
         "key": node.keys.public,
+        "curve": node.keys.identity.public,
         "owner": visit.caller == node.owner,
         "you": visit.caller,
     }, []

@@ -37,9 +37,11 @@ class Client(Answering):
         self._link, self._reconnect = link, reconnect
         self.dropped: deque[str | Pending] = deque()
         self.heads: list[Head] = []
+        self.committees: dict[Any, Any] = {}
         known = self.call({"do": "hello"})[0]
         self.name = str(known["name"])
         self.key: bytes = known["key"]
+        self.curve = str(known["curve"])
         self.is_owner = bool(known["owner"])
         self.public = str(known["you"])
 
@@ -252,7 +254,10 @@ class Client(Answering):
         return new
 
     def close(self) -> None:
-        """End the connection; safe to call twice."""
+        """End the connection, and the computations among nodes; safe to call twice."""
+        for committee in list(self.committees.values()):
+            committee.close()
+        self.committees.clear()
         self._link.close()
 
     def __enter__(self) -> Self:

@@ -41,12 +41,14 @@ class Visit:
     caller : the client's public key, which the transport has authenticated.
     results : what earlier commands of this connection made: an object's id, or why there is none.
     uploads, downloads : large arrays under way.
+    seats : computations among nodes that it drives.
     """
 
     caller: str
     results: dict[int, str | MpcError] = field(default_factory=dict)
     uploads: dict[int, Any] = field(default_factory=dict)
     downloads: dict[str, Array] = field(default_factory=dict)
+    seats: set[str] = field(default_factory=set)
     number: int = 0
 
 
@@ -97,7 +99,7 @@ def check(header: Mapping[str, Any], arrays: Sequence[Array]) -> Action:
     ------
     FrameError : unknown, or of another form.
     """
-    from . import act_cards, act_objects, act_release, act_requests  # noqa: F401
+    from . import act_cards, act_objects, act_release, act_requests, act_seats  # noqa: F401
 
     do = header.get("do")
     found = ACTIONS.get(do) if type(do) is str else None

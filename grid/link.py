@@ -95,4 +95,6 @@ class LocalLink:
 
     def close(self) -> None:
         """End the connection."""
+        if self._node is not None:
+            self._node.leave(self._visit)
         self._node = None

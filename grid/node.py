@@ -11,7 +11,7 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -30,6 +30,19 @@ from .keys import NodeKeys, load_keys
 from .spec import Array, Spec, from_wire, to_wire
 from .state import State
 from .store import LEASE, QUOTA, Objects, Stored
+
+
+class Taken(Protocol):
+    """This node's part in a computation among nodes."""
+
+    caller: str
+
+    def leave(self) -> None:
+        """Its client has left."""
+
+    def join(self, seconds: float = ...) -> bool:
+        """Wait until it is over; whether it is."""
+
 
 EXACT = "exact results"
 """The account of releases without noise; its price is none, its records are kept alike."""
@@ -77,6 +90,9 @@ class Node:
         self.ledger = Ledger(self.accounts)
         self.ledger.open_account(EXACT, Price())
         self.watchers: list[Callable[[str], None]] = []
+        self.host = "127.0.0.1"
+        self.seats: dict[str, Taken] = {}
+        self._leaving: list[Taken] = []
         self._recover()
 
     def _remember_name(self) -> None:
@@ -238,6 +254,32 @@ class Node:
         leaf = Expr(self.keys, SENT, params, (), Spec.of(value), value)
         return self.objects.hold(holder, leaf)
 
+    # -- computations among nodes ---------------------------------------------------------------
+    def trusted(self) -> dict[str, str]:
+        """{public key: name} of the nodes that may hold shares of the owner's data."""
+        found = self.state.fact("trusted")
+        return {} if found is None else dict(decode(found))
+
+    def trust(self, name: str, key: str) -> None:
+        """Let a node hold shares of the owner's data."""
+        with self.state.transaction():
+            self.state.set_fact("trusted", encode({**self.trusted(), key: name}))
+            self.audit.append("trusted", name=name, key=key)
+
+    def unseat(self, session: str, caller: str) -> None:
+        """End this node's part in a computation of the caller."""
+        found = self.seats.get(session)
+        if found is not None and found.caller == caller:
+            self._leaving = [x for x in self._leaving if not x.join(0)]
+            self._leaving.append(self.seats.pop(session))
+            found.leave()
+
+    def leave(self, visit: Visit) -> None:
+        """A connection is over, and with it what it drove."""
+        with self.lock:
+            for session in list(visit.seats):
+                self.unseat(session, visit.caller)
+
     def announce(self, event: str) -> None:
         """Tell those who watch, for instance a page that shows pending requests."""
         for watcher in tuple(self.watchers):
@@ -245,5 +287,12 @@ class Node:
 
     def close(self) -> None:
         """Close the state; safe to call twice."""
+        with self.lock:
+            leaving, self._leaving = [*self._leaving, *self.seats.values()], []
+            for found in self.seats.values():
+                found.leave()
+            self.seats.clear()
+        for found in leaving:
+            found.join()
         with self.lock:
             self.state.close()

@@ -81,6 +81,16 @@ class Owner(Client):
         """Change what may go out; approvals under the old policy become void."""
         self.call({"do": "policy", "target": dataset.id, "policy": asdict(policy)})
 
+    def trust(self, name: str, key: str) -> None:
+        """Let a node hold shares of this node's data in computations among nodes.
+
+        Parameters
+        ----------
+        key : its public key, `client.curve` of a connection to it that you trust. Whoever holds
+            enough of the keys that are trusted here can put the shares together.
+        """
+        self.call({"do": "trust", "name": name, "key": key})
+
     def remove(self, dataset: Pointer) -> None:
         """Remove a data set; what was spent of its budget stays spent."""
         self.call({"do": "remove", "target": dataset.id})

@@ -8,7 +8,7 @@ pointer.py      getting values, with noise or on request
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mpyc_core.errors import Disconnected, MpcError
 
@@ -16,6 +16,11 @@ from .asking import Request, ask
 from .keys import fresh_id
 from .operators import Operators
 from .spec import Array
+
+if TYPE_CHECKING:
+    from mpyc_core.ml.tensor import SecretTensor
+
+    from .client import Client
 
 
 class Pointer(Operators):
@@ -89,6 +94,23 @@ class Pointer(Operators):
             raise
         self._token = None
         return value
+
+    def share(self, *nodes: Client, crypto_provider: Client | None = None) -> SecretTensor:
+        """Share the value among nodes; it goes from its node to them, not through here.
+
+        Parameters
+        ----------
+        nodes : connections to the parties; the one that holds the value is among them.
+        crypto_provider : a node that deals correlated randomness and holds no share.
+
+        Returns
+        -------
+        SecretTensor : compute with it, `reveal()` it where its owners agree; tensors shared among
+            the same nodes work together.
+        """
+        from .committee import committee_of
+
+        return committee_of(self.client, nodes, crypto_provider).share(self)
 
     def request(
         self,

@@ -33,17 +33,31 @@ UNKNOWN = "there is no request of this id that you may see"
 def create(
     node: Node, stored: Stored, caller: str, terms: Mapping[str, Any], name: str, reason: str
 ) -> str:
-    """File a request; returns its id.
+    """File a request for an object; returns its id.
 
     Raises
     ------
     PermissionDenied : nobody else's consent is needed, a policy refuses, or too many are open.
     """
-    noisy = terms["epsilon"] is not None or terms["error"] is not None
-    asked = approvals.asked(node, stored.owners, stored.cards, noisy) - {caller}
     if stored.owners <= {caller}:
         raise PermissionDenied("nobody else owns this: .get() gives it to you", party=node.name)
-    if not noisy and any(node.card(key).policy.raw == "never" for key in stored.cards):
+    return create_for(node, stored.graph, stored.owners, stored.cards, caller, terms, name, reason)
+
+
+def create_for(
+    node: Node,
+    root: Expr,
+    owners: frozenset[str],
+    cards: frozenset[str],
+    caller: str,
+    terms: Mapping[str, Any],
+    name: str,
+    reason: str,
+) -> str:
+    """File a request for the result of a computation."""
+    noisy = terms["epsilon"] is not None or terms["error"] is not None
+    asked = approvals.asked(node, owners, cards, noisy) - {caller}
+    if not noisy and any(node.card(key).policy.raw == "never" for key in cards):
         raise PermissionDenied(
             "the owner gives out no exact results of this data; ask with epsilon", party=node.name
         )
@@ -60,14 +74,14 @@ def create(
     body = {
         "name": name,
         "reason": reason,
-        "graph": graph.flatten(stored.graph),
+        "graph": graph.flatten(root),
         "terms": dict(terms),
-        "owners": sorted(stored.owners),
-        "cards": sorted(stored.cards),
-        "spec": to_wire(stored.spec),
+        "owners": sorted(owners),
+        "cards": sorted(cards),
+        "spec": to_wire(root.spec),
     }
     with node.state.transaction():
-        _pin(node, key, stored.graph)
+        _pin(node, key, root)
         row = (key, caller, time.time(), encode(body))
         node.state.run("INSERT INTO requests VALUES (?, ?, ?, ?)", *row)
         for owner in asked:
@@ -111,6 +125,10 @@ def wanted_of(node: Node, key: str, caller: str, token: str) -> Wanted:
     requester, body = read(node, key)
     if requester != caller:
         raise PermissionDenied(UNKNOWN, party=node.name)
+    if "to" in body["terms"]:
+        raise PermissionDenied(
+            "this request is about a shared value: reveal it in its computation", party=node.name
+        )
     return Wanted(
         caller=caller,
         token=token,
@@ -224,6 +242,8 @@ def leakage(root: Expr, terms: Mapping[str, Any]) -> str:
         return f"epsilon {terms['epsilon']:g}{delta} per record of the data"
     if terms["error"] is not None:
         return f"the epsilon that gives an error of {terms['error']:g}, per record of the data"
+    if root.op == "mpc add_discrete_laplace":
+        return f"shares of noise made by the parties: {root.params}"
     bits = 8 * nbytes(root.spec) // (8 if root.spec.dtype == bool else 1)
     steps = sum(x.op not in LEAVES and x.op != CONSTANT for x in walk(root))
     raw = "the data itself" if steps == 0 else f"exact results of {steps} steps"

@@ -140,7 +140,14 @@ class NodeServer:
         if parcel.kind == Kind.REQUEST:
             self._answer(route, guest, parcel)
         else:
-            self._guests.pop(route, None)
+            self._forget(route)
+
+    def _forget(self, route: bytes) -> _Guest | None:
+        """A connection is over."""
+        guest = self._guests.pop(route, None)
+        if guest is not None:
+            self.node.leave(guest.visit)
+        return guest
 
     def _greet(self, route: bytes, frame: zmq.Frame, parcel: Parcel) -> None:
         """A new connection: its key is what the handshake proved, whatever it says."""
@@ -176,11 +183,11 @@ class NodeServer:
         try:
             self._wire.send_parts(route, parts)
         except (PeerGone, zmq.Again):
-            self._guests.pop(route, None)
+            self._forget(route)
 
     def _dismiss(self, route: bytes, error: MpcError) -> None:
         """End a connection that does not speak the protocol."""
-        guest = self._guests.pop(route, None)
+        guest = self._forget(route)
         if guest is not None:
             with suppress(FrameError):
                 self._send(route, guest, Kind.END, {"error": error.to_wire()})
@@ -189,4 +196,4 @@ class NodeServer:
         """Forget connections that broke, with what was under way."""
         gone = {fd for event, fd, _ in self._wire.events() if event == zmq.EVENT_DISCONNECTED}
         for route in [r for r, guest in self._guests.items() if guest.fd in gone]:
-            del self._guests[route]
+            self._forget(route)

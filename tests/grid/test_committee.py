@@ -1,0 +1,210 @@
+"""Nodes that compute on shares together: nobody's data passes through the driver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mpyc_core as mpc
+from mpyc_core.errors import (
+    ConfigError,
+    MpcError,
+    PermissionDenied,
+    RequestDenied,
+    ShareError,
+)
+from mpyc_core.grid.committee import Committee
+from mpyc_core.grid.virtual import VirtualNode
+
+from .network import NodeProcess
+
+Nodes = dict[str, VirtualNode]
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[Nodes]:
+    found = {name: VirtualNode(name) for name in ("alice", "bob", "theo", "op")}
+    found["bob"].owner.load("ages", [34.0, 51.0, 47.0], tags=["#ages"])
+    found["alice"].owner.load("weights", [1.0, 2.0, 3.0], tags=["#weights"])
+    yield found
+    for node in found.values():
+        node.close()
+
+
+@pytest.fixture
+def three(nodes: Nodes) -> list[VirtualNode]:
+    return [nodes["alice"], nodes["bob"], nodes["theo"]]
+
+
+def befriend(nodes: list[VirtualNode]) -> None:
+    for a in nodes:
+        for b in nodes:
+            if a is not b:
+                a.owner.trust(b.name, b.curve)
+
+
+def test_the_snippet_of_shared_ownership(three: list[VirtualNode]) -> None:
+    alice, bob, theo = three
+    x = alice.send(np.array([1, 2, 3, 4, 5])).share(alice, bob, theo)
+    y = x + x
+    assert y.reveal().tolist() == [2, 4, 6, 8, 10]
+    w = bob.send(np.array([1.5, 2.0, -1.0, 0.5, 1.0])).share(alice, bob, theo)
+    assert np.allclose((y * w).relu().reveal(), [3, 8, 0, 4, 10], atol=1e-3)
+
+
+def test_with_a_crypto_provider(nodes: Nodes) -> None:
+    alice, bob, op = nodes["alice"], nodes["bob"], nodes["op"]
+    x = alice.send(np.array([1.0, -2.0, 3.0])).share(alice, bob, crypto_provider=op)
+    assert np.allclose((x * x).reveal(), [1, 4, 9], atol=1e-3)
+    assert "additive" in repr(x)
+    with pytest.raises(ConfigError):
+        alice.send([1.0]).share(alice, bob, crypto_provider=bob)
+
+
+def test_an_encrypted_model_is_trained_on_encrypted_data(three: list[VirtualNode]) -> None:
+    alice, bob, theo = three
+    rng = np.random.default_rng(3)
+    rows = rng.normal(size=(40, 3))
+    truth = rows @ np.array([1.0, -2.0, 0.5])
+    x, y = alice.send(rows).share(*three), bob.send(truth).share(*three)
+    w = theo.send(np.zeros(3)).share(*three)
+    for _ in range(30):
+        w = w.detach()
+        w.requires_grad = True
+        loss = ((x @ w - y) ** 2).mean()
+        loss.backward()
+        assert w.grad is not None
+        w = w - w.grad * 0.2
+    assert np.allclose(w.reveal(), [1.0, -2.0, 0.5], atol=0.05)
+
+
+def test_data_is_shared_with_trusted_nodes_only(nodes: Nodes, three: list[VirtualNode]) -> None:
+    """Otherwise a driver would name machines of its own as parties and read the data there."""
+    bob = nodes["bob"]
+    ages = bob.pointer(bob.store[0].id)
+    with pytest.raises(PermissionDenied, match="does not trust alice, theo"):
+        ages.share(*three)
+    bob.owner.trust("alice", nodes["alice"].curve)
+    with pytest.raises(PermissionDenied, match="does not trust theo"):
+        ages.share(*three)
+
+
+def test_protocols_without_secrets_are_refused(three: list[VirtualNode]) -> None:
+    with pytest.raises(PermissionDenied, match="keeps no secrets"):
+        Committee(three, protocol="plain")
+
+
+def test_opening_needs_consent_for_exactly_the_computation(three: list[VirtualNode]) -> None:
+    alice, bob = three[:2]
+    befriend(three)
+    with Committee(three) as together:
+        ages = together.share(bob.pointer(bob.store[0].id))
+        weights = together.share(alice.pointer(alice.store[0].id))
+        total, other = (ages * weights).sum(), ages.max()
+        for hidden in (ages, total, other, ages * 0, weights - weights):
+            with pytest.raises(RequestDenied):
+                hidden.reveal()
+        asked = together.request(total, reason="a weighted sum", name="sum")
+        assert len(asked) == 2
+        (at_bob,) = bob.owner.requests
+        assert "mpc mul" in at_bob.computation and "data set 'ages'" in at_bob.computation
+        at_bob.accept()
+        with pytest.raises(RequestDenied, match="alice"):
+            total.reveal()  # every owner must agree
+        # bob's approval is used up by an attempt that alice refused
+        together.request(total, reason="again")
+        for owner in (alice.owner, bob.owner):
+            for request in owner.requests:
+                request.accept()
+        with pytest.raises(RequestDenied):
+            other.reveal()
+        assert float(total.reveal()) == pytest.approx(34 + 102 + 141, abs=1e-2)
+        assert [e["event"] for e in bob.owner.log][-1] == "opened"
+
+
+def test_a_driver_reads_no_openings(three: list[VirtualNode]) -> None:
+    """Nothing but what is revealed comes to the driver: no messages of parties, no shares."""
+    bob = three[1]
+    befriend(three)
+    with Committee(three) as together:
+        ages = together.share(bob.pointer(bob.store[0].id))
+        (ages * ages).sum()
+        together.session.wait()
+        channel: Any = together.session._channel
+        seen = [a for queue in channel._replies.values() for _, arrays in queue for a in arrays]
+        assert seen == []
+        for message in (
+            {"do": "run", "commands": [_command("to_client", ages.ref.id)], "free": []},
+            {"do": "run", "commands": [_command("open", ages.ref.id)], "free": []},
+        ):
+            thief = Committee(three)
+            for node in three:
+                thief.session._channel.send(node.name, message)
+            with pytest.raises(MpcError):
+                thief.session.wait()
+                raise AssertionError("this was to fail")
+        stranger = bob.connect()
+        for do in ("answers", "leave"):
+            header = {"do": do, "session": together.id}
+            if do == "leave":
+                stranger.call(header)  # says nothing, and ends nothing
+            else:
+                with pytest.raises(PermissionDenied):
+                    stranger.call(header)
+        with pytest.raises(PermissionDenied):
+            turn = {"session": together.id, "message": {"do": "wait", "free": []}}
+            stranger.call({"do": "turn", **turn})
+        together.session.wait()
+
+
+def _command(op: str, key: int) -> dict[str, Any]:
+    return {"op": op, "inputs": [key], "outputs": [], "params": {"to": None}, "where": ""}
+
+
+def test_a_result_for_one_party_stays_there(three: list[VirtualNode]) -> None:
+    bob = three[1]
+    with Committee(three) as together:
+        x = together.share(np.array([1.0, 2.0]))
+        assert (x * 3).reveal(to="bob") is None
+        together.session.wait()
+    found = [p for p in bob.owner.store if "#revealed" in p.tags]
+    assert found[-1].get().tolist() == [3.0, 6.0]
+    with pytest.raises(PermissionDenied):
+        bob.pointer(found[-1].id)
+
+
+def test_the_holder_takes_part(three: list[VirtualNode], nodes: Nodes) -> None:
+    with pytest.raises(ShareError, match="op holds the data"):
+        nodes["op"].send([1.0]).share(*three)
+
+
+@pytest.mark.processes
+@pytest.mark.timeout(180)
+def test_three_node_processes_compute_together(tmp_path: Path) -> None:
+    """Nodes as processes, a driver as a client: private columns, one number comes out."""
+    places = [NodeProcess(n, tmp_path / n, "--open").start() for n in ("alice", "bob", "theo")]
+    owners = [place.owner() for place in places]
+    me = tmp_path / "me.key"
+    clients = [place.client(me) for place in places]
+    for i, (owner, client) in enumerate(zip(owners, clients, strict=True)):
+        owner.load("column", np.arange(5.0) + i, tags=["#column"])
+        for other in clients:
+            if other is not client:
+                owner.trust(other.name, other.curve)
+    columns = mpc.Grid(clients).search("#column", verbose=False)
+    with Committee(clients) as together:
+        a, b, c = (together.share(x) for x in columns)
+        total = (a * b + c).sum()
+        with pytest.raises(RequestDenied):
+            total.reveal()
+        together.request(total, reason="joint study")
+        for owner in owners:
+            owner.requests[0].accept()
+        x = np.arange(5.0)
+        assert float(total.reveal()) == pytest.approx((x * (x + 1) + x + 2).sum(), abs=1e-2)
+    for place in places:
+        assert place.kill(15) == 0
