@@ -71,6 +71,15 @@ def closed(l0: Any, l1: Any, l2: Any, m0: Any, m1: Any, m2: Any) -> Any:
 
 
 @device
+def reduced(l0: Any, l1: Any, l2: Any, m0: Any, m1: Any, m2: Any, u0: Any, u1: Any, u2: Any) -> Any:
+    """l + 2^64 * m + 2 * u modulo p, for sums of three words."""
+    r0, r1 = closed(l0, l1, l2, m0, m1, m2)
+    v0, v1 = folded(u0, u1, u2)
+    v0, v1 = plus(v0, v1, v0, v1)
+    return plus(r0, r1, v0, v1)
+
+
+@device
 def times(x0: Any, x1: Any, y0: Any, y1: Any) -> Any:
     """x * y for elements."""
     u0, u1 = x1 * y1, high_product(x1, y1)
@@ -135,13 +144,16 @@ def combine(
     """out = matrix @ rows, from column `start` to `stop`; `count` raw rows of a length."""
     for r in range(matrix.size // (2 * count)):
         for i in range(start, stop):
-            s0 = s1 = _ZERO
+            l0 = l1 = l2 = m0 = m1 = m2 = u0 = u1 = u2 = _ZERO
             for c in range(count):
-                at, of = 2 * (c * length + i), 2 * (r * count + c)
-                v0, v1 = canonical(rows[at], rows[at + 1])
-                t0, t1 = times(matrix[of], matrix[of + 1], v0, v1)
-                s0, s1 = plus(s0, s1, t0, t1)
-            out[2 * (r * length + i)], out[2 * (r * length + i) + 1] = s0, s1
+                x0, x1 = matrix[2 * (r * count + c)], matrix[2 * (r * count + c) + 1]
+                y0, y1 = rows[2 * (c * length + i)], rows[2 * (c * length + i) + 1]
+                l0, l1, l2 = summed(l0, l1, l2, x0, y0)
+                u0, u1, u2 = summed(u0, u1, u2, x1, y1)
+                m0, m1, m2 = summed(m0, m1, m2, x0, y1)
+                m0, m1, m2 = summed(m0, m1, m2, x1, y0)
+            at = 2 * (r * length + i)
+            out[at], out[at + 1] = reduced(l0, l1, l2, m0, m1, m2, u0, u1, u2)
 
 
 @kernel("const u8[::1], const u8[::1], i8, i8, i8, u8[::1]")
@@ -158,11 +170,8 @@ def dots(a: Array, bt: Array, depth: int, first: int, last: int, out: Array) -> 
                 u0, u1, u2 = summed(u0, u1, u2, x1, y1)
                 m0, m1, m2 = summed(m0, m1, m2, x0, y1)
                 m0, m1, m2 = summed(m0, m1, m2, x1, y0)
-            r0, r1 = closed(l0, l1, l2, m0, m1, m2)
-            v0, v1 = folded(u0, u1, u2)
-            v0, v1 = plus(v0, v1, v0, v1)
             at = 2 * (i * width + j)
-            out[at], out[at + 1] = plus(r0, r1, v0, v1)
+            out[at], out[at + 1] = reduced(l0, l1, l2, m0, m1, m2, u0, u1, u2)
 
 
 @device

@@ -87,10 +87,13 @@ def combine(
     """out = matrix @ rows, from column `start` to `stop`; `count` raw rows of a length."""
     for r in range(matrix.size // count):
         for i in range(start, stop):
-            s = _ZERO
+            s = h = _ZERO
             for c in range(count):
-                s = canonical(s + times(matrix[r * count + c], canonical(rows[c * length + i])))
-            out[r * length + i] = s
+                v, w = matrix[r * count + c], rows[c * length + i]
+                s += v * w
+                h += high_product(v, w) + np.uint64(s < v * w)
+                s, h = folded(h, s), _ZERO
+            out[r * length + i] = canonical(s)
 
 
 @kernel("const u8[::1], const u8[::1], i8, i8, i8, u8[::1]")

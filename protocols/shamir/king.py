@@ -76,7 +76,7 @@ def to_king(
     buffers = {(a, b): turn.buffer() for a in senders for b in senders if a < b}
     if turn.me == turn.king:
         received = yield Round(recv={p: [space.spec(meta.size)] for p in senders})
-        return space.total(np.stack([term, *(received[p][0] for p in senders)]))
+        return space.summed([term, *(received[p][0] for p in senders)])
     step = Round()
     if turn.me in senders:
         mine = term

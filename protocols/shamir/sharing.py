@@ -83,7 +83,7 @@ def open_(turn: Turn, x: Share, to: int | None) -> Steps[Array | None]:
     if turn.me not in receiving:
         return None
     rows = [mine if p == turn.me else received[p][0] for p in range(turn.n)]
-    return cleartext(reconstructed(space, np.stack(rows)), x.meta)
+    return cleartext(reconstructed(space, space.join(rows).reshape(turn.n, *mine.shape)), x.meta)
 
 
 def open_cost(n: int, meta: Meta, planes: int, to: int | None) -> Cost:
@@ -113,7 +113,7 @@ def reconstructed(space: Space, rows: Array) -> Array:
     faulty: set[int] = set()
     while True:
         good = tuple(p for p in range(n) if p not in faulty)
-        found = space.apply(checking(space, n, good), np.concatenate([rows[p] for p in good]))
+        found = space.apply(checking(space, n, good), space.join([rows[p] for p in good]))
         secrets, rest = found[: space.height], found[space.height :]
         wrong = np.flatnonzero(_differs(rest).any(axis=0))
         if not wrong.size:
@@ -189,7 +189,7 @@ def deal(x: Array, meta: Meta, n: int) -> list[tuple[Array, ...]]:
         for _ in range(t):
             row.append(scalars.mul(row[-1], p))
         powers.append(row)
-    values = space.apply(space.matrix(powers), np.concatenate([secret, uniform]))
+    values = space.apply(space.matrix(powers), space.join([secret, uniform]))
     return [parts_of(v, meta, planes) for v in values.reshape(n, space.height, -1)]
 
 

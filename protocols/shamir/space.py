@@ -49,6 +49,17 @@ class Space(ABC):
     def total(self, vectors: Array) -> Array:
         """The sum of vectors, shape (count, height, N); words as in `apply`."""
 
+    def join(self, vectors: Sequence[Array]) -> Array:
+        """Vectors one after the other, as `apply` takes them."""
+        words = [np.ascontiguousarray(v).view(np.uint64) for v in vectors]
+        return np.concatenate(words).view(self.dtype)
+
+    def summed(self, vectors: Sequence[Array]) -> Array:
+        """The sum of vectors; words as in `apply`."""
+        if len(vectors) == 1:
+            return self.total(vectors[0][None])
+        return self.total(self.join(vectors).reshape(len(vectors), self.height, -1))
+
     @abstractmethod
     def add(self, x: Array, y: Array) -> Array:
         """x + y."""

@@ -133,9 +133,7 @@ class Turn:
         if d.secret is None:
             raise RuntimeError("the dealer's vector is missing")
         drawn = [self.words(peer, buffer, d.space, d.size) for peer in helpers(self.n, self.me)]
-        values = d.space.apply(
-            dealing(d.space, self.n, self.me), np.concatenate([d.secret, *drawn])
-        )
+        values = d.space.apply(dealing(d.space, self.n, self.me), d.space.join([d.secret, *drawn]))
         rows = values.reshape(-1, d.space.height, d.size)
         others = receivers(self.n, self.me)
         return rows[0], {peer: rows[1 + i] for i, peer in enumerate(others)}
@@ -155,7 +153,7 @@ class Turn:
         if self.me in dealers:
             mine = space.scaled(weights[dealers.index(self.me)], product)
         deals = [Deal(p, space, size, mine if p == self.me else None) for p in dealers]
-        return space.total(np.stack((yield from self.deal(*deals))))
+        return space.summed((yield from self.deal(*deals)))
 
     def group_share(self, space: Space, secret: Array | None, size: int) -> Array:
         """This party's share of what the group knows; no message."""
