@@ -116,7 +116,7 @@ def _below(p: Protocol, bits: Share, constant: int) -> Steps[Share]:
 
 def _party_infer(*xs: Meta, sigma: float) -> tuple[Meta, ...]:
     numbers(*xs)
-    if not LEAST <= sigma <= MAX_SCALE or any(sigma >= 2.0 ** (x.ring.bits - 8) for x in xs):
+    if not LEAST <= sigma <= MAX_SCALE or any(sigma >= 2.0 ** (x.ring.width - 8) for x in xs):
         raise ShareError(
             f"expected sigma from {LEAST:g} units to what the ring holds, got {sigma:g}; choose "
             "another scale of the values"
