@@ -47,11 +47,12 @@ class Turn:
         self.peers = [p for p in range(n) if p != me]
         self._masks = Masks(op, keys)
         self._provider = provider
-        self._wants = wants_of(op, needs)
+        self.wants = wants_of(op, needs)
+        """The correlations of this operation."""
 
     def dealt(self, i: int) -> Dealt:
         """This party's shares of the operation's i-th correlation."""
-        return Dealt(self._dealer(), self._wants[i])
+        return Dealt(self._dealer(), self.wants[i])
 
     def _dealer(self) -> Provider:
         if self._provider is None:
@@ -60,13 +61,13 @@ class Turn:
 
     def seeded(self, i: int, place: int) -> Array:
         """What this party's seed gives at a place of the i-th correlation; takes nothing yet."""
-        provider, want = self._dealer(), self._wants[i]
+        provider, want = self._dealer(), self.wants[i]
         spec = correlation(want.kind).places(want.facts)[place]
         return provider.source.words(want, place, spec.shape, spec.dtype)
 
     def drawn(self, i: int) -> list[Array]:
         """All arrays of the i-th correlation, taken once."""
-        return self._dealer().draw(self._wants[i])
+        return self._dealer().draw(self.wants[i])
 
     def swap(self, mine: Sequence[Array]) -> Steps[list[list[Array]]]:
         """Send arrays to every other party and get theirs: one list for each array.
