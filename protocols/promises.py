@@ -60,7 +60,7 @@ def _extreme(
         if sum(v.meta.f for v in operands) == out.f:
             return "the product", size, k
         summed = op not in ("mul", "dot") and not any(isinstance(v, Public) for v in operands)
-        return "the product before rounding", size, k - 1 - (summed and k >= 64)
+        return "the product before rounding", size, k - 1 - (summed and k == 64)
     f = max(v.meta.f for v in operands)
     values = [_units(v, f) for v in operands]
     if op in PAIRS:

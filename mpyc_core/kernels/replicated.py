@@ -48,6 +48,16 @@ def multiply_terms(
     return out
 
 
+def weighed_sum(x: Parts, weights: tuple[int, int]) -> Array:
+    """weights[0] * xn + weights[1] * xp mod 2^k, for components of one shape, u4 or u8."""
+    from .terms import weigh
+
+    out = np.empty(x[0].shape, x[0].dtype)
+    a, z = [flat(part, out.shape, out.dtype) for part in x], out.reshape(-1)
+    split(out.size, lambda i, j: weigh(*a, *weights, i, j, z))
+    return out
+
+
 def and_terms(x: Parts, y: Parts, shape: tuple[int, ...], zero: Parts) -> Array:
     """This party's term of x & y on packed bits, and a zero-share over XOR, in a fresh array.
 

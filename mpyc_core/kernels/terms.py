@@ -9,7 +9,7 @@ import numpy.typing as npt
 from mpyc_core.jit import inlined, kernel
 
 from .pads import pad
-from .simd import lanes, load_some, store_some
+from .simd import fill, lanes, load_some, store_some
 
 Array = npt.NDArray[Any]
 
@@ -19,6 +19,7 @@ _OPERANDS = "const {0}[::1], " * 4
 _TERMS = _OPERANDS + "i8, " + _RANGE + "{0}[::1]"
 _MASKED = _OPERANDS + _PADS + "i8, " + _RANGE + "{0}[::1]"
 _ZERO = "const {0}[::1], " + _PADS + _RANGE + "{0}[::1]"
+_WEIGHED = "const {0}[::1], const {0}[::1], i8, i8, " + _RANGE + "{0}[::1]"
 
 
 @inlined
@@ -47,6 +48,15 @@ def multiply(
         a, b = load_some(xn, i, m), load_some(xp, i, m)
         c, d = load_some(yn, i, m), load_some(yp, i, m)
         store_some(out, i, cross(role, a, b, c, d), m)
+
+
+@kernel(_WEIGHED.format("u8"), _WEIGHED.format("u4"))
+def weigh(x: Array, y: Array, a: int, b: int, start: int, stop: int, out: Array) -> None:
+    """out = a * x + b * y."""
+    va, vb = fill(out, a), fill(out, b)
+    for i in range(start, stop, lanes(out)):
+        m = stop - i
+        store_some(out, i, va * load_some(x, i, m) + vb * load_some(y, i, m), m)
 
 
 @kernel(_MASKED.format("u8"), _MASKED.format("u4"))

@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from mpyc_core.kernels.replicated import add_zero_share, and_terms, multiply_terms
+from mpyc_core.kernels.replicated import add_zero_share, and_terms, multiply_terms, weighed_sum
 from mpyc_core.meta import Meta
 from mpyc_core.protocols.bilinear import BILINEAR
 from mpyc_core.protocols.cost import Cost
 from mpyc_core.protocols.value import Share
-from mpyc_core.ring import Ring
+from mpyc_core.ring import Z64
 from mpyc_core.transport.mesh import Array, Round, Spec, Steps
 
 from .turn import Parts, Turn
+
+DOUBLED = (((2, 1), (2, 1)), ((-2, 2), (1, -1)), ((1, 2), (1, 2)))
+"""By role, the weights of both operands' components in `doubled_terms`."""
 
 
 def cross_terms(
@@ -50,7 +53,7 @@ def halves(kind: str, meta: Meta, shift: int) -> bool:
     Products of matrices and convolutions are bound by multiplications, elementwise ones by memory;
     a ring of 32 bits has no bit of range to spare.
     """
-    return kind not in ("mul", "dot") and meta.ring.bits >= 64 and shift < meta.ring.bits - 2
+    return kind not in ("mul", "dot") and meta.ring == Z64 and shift < Z64.bits - 2
 
 
 def doubled_terms(turn: Turn, kind: str, x: Share, y: Share, params: Mapping[str, Any]) -> Array:
@@ -66,19 +69,10 @@ def doubled_terms(turn: Turn, kind: str, x: Share, y: Share, params: Mapping[str
     one product, then a and 1 - a must have inverses, and one of them is even. Doubling makes room
     for a = 2, 1/a = 1/2. This decomposition is the library's own.
     """
-    ring = x.meta.ring
-    (x_next, x_prev), (y_next, y_prev) = x.parts, y.parts
-    if turn.role == 0:
-        left, right = _twice_plus(ring, x_next, x_prev), _twice_plus(ring, y_next, y_prev)
-    elif turn.role == 1:
-        left, right = ring.lshift(ring.sub(x_prev, x_next), 1), ring.sub(y_next, y_prev)
-    else:
-        left, right = _twice_plus(ring, x_prev, x_next), _twice_plus(ring, y_prev, y_next)
-    return BILINEAR[kind](ring, left, right, params)
-
-
-def _twice_plus(ring: Ring, x: Array, y: Array) -> Array:
-    return ring.add(ring.lshift(x, 1), y)
+    left, right = DOUBLED[turn.role]  # weights of the components shared with next and prev
+    return BILINEAR[kind](
+        x.meta.ring, weighed_sum(x.parts, left), weighed_sum(y.parts, right), params
+    )
 
 
 def product(

@@ -58,6 +58,8 @@ def check_products(ring: Ring, *shape: int) -> None:
             agree(replicated.multiply_terms(role, x, y, shape, tuple(zero)), expected + f - g, ring)
     for zero in forms:
         agree(replicated.add_zero_share(x[0], tuple(zero)), xn + f - g, ring)
+    for a, b in ((2, 1), (1, -1), (-2, 2)):
+        agree(replicated.weighed_sum(x, (a, b)), a * xn + b * xp, ring)
 
 
 def check_ands(*shape: int) -> None:
