@@ -36,6 +36,8 @@ class Sent:
     sender: int
     receiver: int
     words: Array
+    kind: str = ""
+    """Of the correlation, for what a dealer sends."""
 
 
 class Parties:
@@ -61,7 +63,8 @@ class Parties:
         def watched(want: Want) -> list[Array]:
             arrays = fetch(want)
             for k, array in enumerate(arrays):
-                self.sent.append(Sent((want.op, -1 - want.buffer, k), DEALER, party, array))
+                place = (want.op, -1 - want.buffer, k)
+                self.sent.append(Sent(place, DEALER, party, array, want.kind))
             return arrays
 
         provider.fetch = watched  # type: ignore[method-assign]
