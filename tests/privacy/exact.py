@@ -19,6 +19,7 @@ import numpy as np
 
 from ..parties import Sent
 from .tape import Address, Tape, other_key
+from .wide import minus, xor
 
 ROUNDS = 2
 """How many random blocks are tried in the place of each."""
@@ -65,9 +66,9 @@ def _moves_with(
         return any(
             np.array_equal(mine, theirs)
             for mine, theirs in (
-                (after - before, change),
-                (before - after, change),
-                (after ^ before, flip),
+                (minus(after, before), change),
+                (minus(before, after), change),
+                (xor(after, before), flip),
             )
         )
 

@@ -15,6 +15,8 @@ from scipy.stats import chi2, kstwobign, norm
 from mpyc_core.bits import ones, pack, words
 from mpyc_core.transport.mesh import Array
 
+from .wide import single
+
 SUITE_ALPHA = 1e-6
 VIEWS = 2000
 """More views than the suite looks at."""
@@ -70,7 +72,7 @@ def _same(view: View, other: View) -> Iterator[P]:
 def _columns(arrays: list[Array], n: int) -> list[Array]:
     """Every array of numbers as columns of one word per element."""
     found: list[Array] = []
-    for array in arrays:
+    for array in single(arrays):
         if n in array.shape:
             rows = np.moveaxis(array, array.shape.index(n), 0).reshape(n, -1).T
             found += [np.ascontiguousarray(row) for row in rows]
@@ -81,7 +83,7 @@ def _planes(arrays: list[Array], n: int) -> list[Array]:
     """The arrays of packed bits, each of shape (planes, words)."""
     return [
         array.reshape(-1, words(n))
-        for array in arrays
+        for array in single(arrays)
         if n not in array.shape and array.shape[-1:] == (words(n),)
     ]
 

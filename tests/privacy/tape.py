@@ -19,6 +19,8 @@ from mpyc_core.prg import KEY_BYTES, Stream
 from mpyc_core.protocols import masks
 from mpyc_core.transport.mesh import Array
 
+from .wide import minus, xor
+
 Address = tuple[bytes, int, int]
 """Key, operation, buffer."""
 
@@ -52,7 +54,7 @@ class Tape:
         key, op, buffer = address
         before = Stream(key).words(op, buffer, like.shape, like.dtype)
         after = Stream(other).words(op, buffer, like.shape, like.dtype)
-        return after - before, after ^ before
+        return minus(after, before), xor(after, before)
 
 
 class Watched(Stream):
