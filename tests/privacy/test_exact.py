@@ -26,7 +26,7 @@ PLACES = [
 ]
 """Protocol, number of parties, place in program order."""
 N = 5
-SILENT = dict.fromkeys(("additive", "additive-fss"), {"input", "input-bits", "truncate-local"})
+SILENT = {name: {"input", "input-bits", "truncate-local"} for name in ("additive", "additive-fss")}
 """What a protocol does without a message (a local truncation between two parties only)."""
 COMPUTATIONAL = {"dcf"}
 """Correlations that are hidden by a tree of ciphers: no pad can be shown for their words, which the
