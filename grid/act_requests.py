@@ -34,6 +34,15 @@ def status(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) ->
     return requests.status(node, header["request"], visit.caller), []
 
 
+@action("requested")
+def requested(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> Reply:
+    """The caller's own requests, oldest first."""
+    rows = node.state.rows(
+        "SELECT id FROM requests WHERE requester = ? ORDER BY created, id", visit.caller
+    )
+    return {"requests": [key for (key,) in rows]}, []
+
+
 @action("asked", everything=checks.flag)
 def asked(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> Reply:
     """Requests that the caller, as an owner, has to answer."""

@@ -177,6 +177,13 @@ def ask_opening(node: Node, visit: Visit, header: Header, arrays: Sequence[Array
     return {"request": key}, []
 
 
+@action("sensitivity", session=checks.identifier, value=checks.natural)
+def sensitivity(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> Reply:
+    """By how much one record can change a shared value: from cards and operations alone."""
+    seat = _seat(node, visit, header["session"])
+    return {"units": seat.sensitivity(header["value"])}, []
+
+
 @action("trust", owner=True, name=checks.name, key=checks.text)
 def trust(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> Reply:
     """Let a node hold shares of the owner's data, or deal for those who do."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from mpyc_core.errors import ConfigError, PeerTimeout, ShareError
 from mpyc_core.ml.tensor import SecretTensor
+from mpyc_core.privacy.shared import add_noise, clip
 from mpyc_core.protocols.session import Session
 
 from .asking import Request
@@ -189,6 +191,35 @@ class Committee:
             if key is not None:
                 found.append(Request(node, key))
         return found
+
+    def release(self, x: SecretTensor, epsilon: float, why: str = "") -> Any:
+        """Open a value with noise that the nodes make together; nobody ever holds the exact one.
+
+        Each node finds by itself how much one of its records can change the value, and charges its
+        own budget; with policies of noisy="budget" nobody needs to be asked.
+
+        Parameters
+        ----------
+        x : made of rows by operations whose range is known: clip rows first (`clip_rows`), stack
+            those of several nodes with numpy.concatenate, then sum, or multiply transposed rows by
+            rows.
+        epsilon : the price, at every node.
+
+        Raises
+        ------
+        UnboundedSensitivity : a node cannot bound it; says what to do.
+        RequestDenied : a budget or a policy does not allow it.
+        """
+        self.session.wait()
+        header = {"do": "sensitivity", "session": self.id, "value": x.ref.id}
+        found = [int(node.call(header)[0]["units"]) for node in self.nodes.values()]
+        noisy, _ = add_noise(x, max(1, *found), epsilon)
+        return noisy.reveal(why=why)
+
+    def clip_rows(self, x: SecretTensor, lower: float, upper: float) -> SecretTensor:
+        """x between two bounds, enforced on the secret values."""
+        unit = 1 << x.f
+        return clip(x, math.ceil(lower * unit), math.floor(upper * unit))
 
     def close(self) -> None:
         """End the computation at all nodes; shares are forgotten."""

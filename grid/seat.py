@@ -21,6 +21,9 @@ import numpy as np
 from mpyc_core.errors import Disconnected, MpcError, PermissionDenied
 from mpyc_core.meta import Meta
 from mpyc_core.ml.tensor import SecretTensor
+from mpyc_core.privacy.label import Label
+from mpyc_core.privacy.label import constant as label_constant
+from mpyc_core.privacy.transfer import LabelTable
 from mpyc_core.protocols.backend import decode
 from mpyc_core.protocols.command import Command
 from mpyc_core.protocols.command import from_wire as command_from_wire
@@ -36,6 +39,7 @@ from . import approvals
 from .graph import Expr, constant
 from .keys import NodeKeys, fresh_id
 from .release import Wanted
+from .sharedlabels import charge_noise, label_of_input, units_of, unknown
 from .spec import BOOL, FLOAT, INT, NAMES, Array, Spec, normalised
 from .store import Stored
 
@@ -100,11 +104,15 @@ class _Watched(Server):
         super().__init__(party, mailbox, seat.keep)
         self.seat = seat
         self.graphs: dict[int, Expr] = {}
+        self.labels = LabelTable(party.ring.bits)
+        self.noised: dict[int, Label] = {}
         self.opening: int | None = None
 
     def _answer(self, header: Mapping[str, Any], arrays: list[Array]) -> Reply:
         for key in header.get("free", ()):
             self.graphs.pop(int(key), None)
+            self.labels.free([int(key)])
+            self.noised.pop(int(key), None)
         return super()._answer(header, arrays)
 
     def _run(self, header: Mapping[str, Any], arrays: list[Array]) -> Reply:
@@ -120,6 +128,20 @@ class _Watched(Server):
             _constant(keys, x) if isinstance(x, Public) else self.graphs[x] for x in command.inputs
         ]
         params = {key: _plain(value) for key, value in command.params.items()}
+        values = self.party.evaluator.values
+        self.labels.run(
+            command.op,
+            command.params,
+            [
+                (label_constant(decode(x.value, x.meta)), x.meta)
+                if isinstance(x, Public)
+                else (x, values[x].meta)
+                for x in command.inputs
+            ],
+            [(key, values[key].meta) for key in command.outputs],
+        )
+        if command.op == "add_discrete_laplace" and not isinstance(command.inputs[0], Public):
+            self.noised[command.outputs[0]] = self.labels.get(command.inputs[0])
         for place, key in enumerate(command.outputs):
             meta = self.party.evaluator.values[key].meta
             where = {**params, "result": place} if len(command.outputs) > 1 else params
@@ -130,6 +152,7 @@ class _Watched(Server):
         key = int(header["id"])
         meta = self.party.evaluator.values[key].meta
         params = {"value": key, "session": self.seat.plan.id}
+        self.labels.put(key, unknown(self.seat.plan.id, key))
         keys = self.seat.node.keys
         self.graphs[key] = Expr(keys, PREFIX + "shared by the requester", params, (), spec_of(meta))
         return found
@@ -143,7 +166,8 @@ class _Watched(Server):
         meta = self.party.evaluator.values[key].meta
         params = {"owner": owner, "object": name}
         below = () if mine is None else (mine.graph,)
-        self.seat.read(key, mine)
+        self.seat.read(mine)
+        self.labels.put(key, label_of_input(self.seat, owner, name, mine, meta))
         self.graphs[key] = Expr(self.seat.node.keys, PREFIX + "input", params, below, spec_of(meta))
         return found
 
@@ -290,9 +314,8 @@ class Seat:
                 )
         self.offered[stored.id] = stored
 
-    def read(self, key: int, stored: Stored | None) -> None:
+    def read(self, stored: Stored | None) -> None:
         """Note whose data came into the computation from here."""
-        del key
         if stored is not None:
             self.owners |= stored.owners
             self.cards |= stored.cards
@@ -318,6 +341,18 @@ class Seat:
             node.persist(stored)
             node.objects.add(stored, limited=False)
 
+    def sensitivity(self, value: int) -> int:
+        """By how much one record of this node's data can change a value, in units, all together."""
+        if self._server is None:
+            return 0
+        return units_of(self, self._server.labels.get(value), self.f_of(value))
+
+    def f_of(self, value: int) -> int:
+        """Fraction bits of a shared value."""
+        if self._server is None:
+            raise PermissionDenied("no such value in this computation", party=self.node.name)
+        return self._server.party.evaluator.values[value].meta.f
+
     def graph(self, value: int) -> Expr:
         """How a value was made.
 
@@ -332,10 +367,17 @@ class Seat:
 
     def _may_open(self, meta: Meta, target: str) -> bool:
         """This node's consent: asked of every owner of what is opened, before anything is sent."""
+        del meta
         if self._server is None or self._server.opening is None:
             return False
+        try:
+            return self._consents(self._server, self._server.opening, target)
+        except MpcError:  # for instance a data set that was removed meanwhile
+            return False
+
+    def _consents(self, server: _Watched, value: int, target: str) -> bool:
         others = self.owners - {self.caller}
-        graph = self.graph(self._server.opening)
+        graph = self.graph(value)
         with self.node.lock:
             if not others:
                 self.node.audit.append("opened", who=self.caller, session=self.plan.id, own=True)
@@ -343,20 +385,19 @@ class Seat:
             wanted = Wanted(
                 self.caller, "", graph, self.owners, self.cards, None, opening_terms(target)
             )
-            try:
-                with self.node.state.transaction():
-                    used = approvals.use(self.node, wanted, others)
-                    self.node.audit.append(
-                        "opened",
-                        who=self.caller,
-                        session=self.plan.id,
-                        to=target,
-                        graph=graph.digest,
-                        approvals=used,
-                        cards=sorted(self.cards),
-                    )
-            except PermissionDenied:
-                return False
+            if charge_noise(self, server.noised.get(value), value, wanted):
+                return True
+            with self.node.state.transaction():
+                used = approvals.use(self.node, wanted, others)
+                self.node.audit.append(
+                    "opened",
+                    who=self.caller,
+                    session=self.plan.id,
+                    to=target,
+                    graph=graph.digest,
+                    approvals=used,
+                    cards=sorted(self.cards),
+                )
         return True
 
 

@@ -37,8 +37,8 @@ class VirtualNode(Client):
     -------
     >>> import mpyc_core as mpc
     >>> clinic = mpc.VirtualNode("May Clinic")
-    >>> clinic.owner.load("ages", [34, 51, 47], tags=["#ages"])
-    <Pointer to May Clinic:..., int, shape (3,), tags #ages>
+    >>> clinic.owner.load("ages", [34, 51, 47], tags=["#ages"]).shape
+    (3,)
     """
 
     def __init__(self, name: str, folder: str | Path | None = None, **options: Any) -> None:

@@ -76,6 +76,13 @@ def _clip(step: Step, bounds: Bounds, columns: tuple[int, ...]) -> Interval | No
     return x
 
 
+def _clip_units(step: Step, bounds: Bounds, columns: tuple[int, ...]) -> Interval | None:
+    """Clip shares to bounds in units of the last place, which holds for any ring element."""
+    unit = 1 << step.grid()
+    low, high = (Fraction(step.params[key], unit) for key in ("lower", "upper"))
+    return Interval.full(columns, low, high)
+
+
 def _power(step: Step, bounds: Bounds, columns: tuple[int, ...]) -> Interval | None:
     exponent, x = step.params["exponent"], bounds[0]
     if step.ring and exponent > 2:
@@ -121,6 +128,7 @@ RULES: dict[str, Rule] = {
     "maximum": _maximum,
     "minimum": _minimum,
     "clip": _clip,
+    "clip_units": _clip_units,
     "where": _where,
     "select": _select,
     "div": _only_plain(_div),
@@ -173,7 +181,7 @@ def rowwise(step: Step) -> Rows:
     found = _rule(step)(step, bounds, columns)
     if found is not None:
         found = found.map(lambda a: np.broadcast_to(a, columns))
-    if step.ring:
+    if step.ring and step.op != "clip_units":  # which takes any ring element
         _range(step, bounds)
     return step.made(first, found, axis=axis)
 

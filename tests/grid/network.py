@@ -14,7 +14,7 @@ from mpyc_core.grid.connect import connect_node
 from mpyc_core.grid.owner import Owner
 from mpyc_core.transport.limits import Limits
 
-QUICK = Limits(heartbeat=0.3, gone=1.0, connect=15.0, max_message=1 << 26)
+QUICK = Limits(heartbeat=1.0, gone=5.0, connect=30.0, max_message=1 << 26)
 
 
 class NodeProcess:
@@ -47,7 +47,7 @@ class NodeProcess:
 
     def wait(self) -> int:
         assert self.process is not None and self.process.stdout is not None
-        code = self.process.wait(20)
+        code = self.process.wait(60)
         self.process.stdout.close()
         return code
 

@@ -8,17 +8,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_diabetes
 
 import mpyc_core as mpc
+from mpyc_core.cli import main
 from mpyc_core.errors import (
     ConfigError,
     MpcError,
     PermissionDenied,
     RequestDenied,
     ShareError,
+    UnboundedSensitivity,
 )
 from mpyc_core.grid.committee import Committee
+from mpyc_core.grid.state import State
 from mpyc_core.grid.virtual import VirtualNode
+from mpyc_core.privacy.shared import add_noise
 
 from .network import NodeProcess
 
@@ -182,29 +187,98 @@ def test_the_holder_takes_part(three: list[VirtualNode], nodes: Nodes) -> None:
         nodes["op"].send([1.0]).share(*three)
 
 
+def test_noise_made_among_the_nodes_is_charged_by_each(three: list[VirtualNode]) -> None:
+    """A value with noise from the parties opens under the policies alone, and others do not."""
+    befriend(three)
+    policy = mpc.Policy(epsilon=1.0, delta=1e-6)
+    for i, node in enumerate(three):
+        node.owner.load(
+            "scores",
+            np.linspace(0, 8, 30 + i),
+            tags=["#scores"],
+            columns=[mpc.Column("score", 0, 10)],
+            policy=policy,
+        )
+    found = mpc.Grid(three).search("#scores", verbose=False)
+    truth = sum(np.linspace(0, 8, 30 + i).sum() for i in range(3))
+
+    def spent() -> list[float]:
+        return [node.owner.accounts["dataset:scores"][2] for node in three]
+
+    with Committee(three) as together:
+        raw = [together.share(x) for x in found]
+        rows = np.concatenate([together.clip_rows(x, 0, 10) for x in raw])
+        total = rows.sum()
+        for hidden in (total, rows, add_noise(total, 1, 0.5)[0]):  # too little noise for its claim
+            with pytest.raises(RequestDenied):
+                hidden.reveal()
+        for unbounded in (rows, rows.max(), np.concatenate(raw).sum()):
+            with pytest.raises(UnboundedSensitivity):
+                together.release(unbounded, 0.5)
+        assert spent() == [0.0] * 3
+        noisy = together.release(total, 0.5)
+        assert abs(float(noisy) - truth) < 10 / 0.5 * 15
+        assert float(noisy) != pytest.approx(truth, abs=1e-6)
+        assert spent() == pytest.approx([0.5] * 3)
+        with pytest.raises(RequestDenied):
+            together.release(total, 0.6)  # more than is left
+        assert spent() == pytest.approx([0.5] * 3)
+        once, _ = add_noise(total, 10 << 16, 0.25)
+        assert float(once.reveal()) == float(once.reveal())  # the same noise, paid for once
+        assert spent() == pytest.approx([0.75] * 3)
+
+
 @pytest.mark.processes
-@pytest.mark.timeout(180)
-def test_three_node_processes_compute_together(tmp_path: Path) -> None:
-    """Nodes as processes, a driver as a client: private columns, one number comes out."""
+@pytest.mark.timeout(240)
+def test_three_node_processes_fit_one_line(tmp_path: Path) -> None:
+    """The diabetes data at three nodes: one regression under epsilon = 1, every log complete.
+
+    Progression on body mass index by least squares. The four sums that it needs get noise of scale
+    8 (simulated: 100 000 fits with it are 7 points off in the median, 32 in 99 of 100 cases and 80
+    in all but 1 of 10 000, root mean square over the records, of the fit without noise or clips).
+    """
+    rows, target = load_diabetes(return_X_y=True, scaled=False)
+    table = np.column_stack([rows[:, 2], target])
     places = [NodeProcess(n, tmp_path / n, "--open").start() for n in ("alice", "bob", "theo")]
     owners = [place.owner() for place in places]
-    me = tmp_path / "me.key"
-    clients = [place.client(me) for place in places]
-    for i, (owner, client) in enumerate(zip(owners, clients, strict=True)):
-        owner.load("column", np.arange(5.0) + i, tags=["#column"])
+    clients = [place.client(tmp_path / "me.key") for place in places]
+    columns = [mpc.Column("bmi", 15, 45, "kg/m2"), mpc.Column("progression", 0, 400)]
+    policy = mpc.Policy(epsilon=1.0, delta=1e-6)
+    for owner, client, part in zip(owners, clients, np.array_split(table, 3), strict=True):
+        owner.load("diabetes", part, tags=["#diabetes"], columns=columns, policy=policy)
         for other in clients:
             if other is not client:
                 owner.trust(other.name, other.curve)
-    columns = mpc.Grid(clients).search("#column", verbose=False)
+    found = mpc.Grid(clients).search("#diabetes", verbose=False)
+    middle, half = np.array([26.0, 150.0]), np.array([8.0, 150.0])
     with Committee(clients) as together:
-        a, b, c = (together.share(x) for x in columns)
-        total = (a * b + c).sum()
+        shared = [together.share((x - middle) / half) for x in found]
         with pytest.raises(RequestDenied):
-            total.reveal()
-        together.request(total, reason="joint study")
-        for owner in owners:
-            owner.requests[0].accept()
-        x = np.arange(5.0)
-        assert float(total.reveal()) == pytest.approx((x * (x + 1) + x + 2).sum(), abs=1e-2)
-    for place in places:
+            shared[0].sum().reveal()
+        both = np.concatenate([together.clip_rows(x, -1, 1) for x in shared])
+        x, y = both[:, :1], both[:, 1:]
+        needed = np.concatenate([x, y, x * x, x * y], axis=1).sum(axis=0)
+        sums = together.release(needed, epsilon=1.0)
+
+    slope = (sums[3] - sums[0] * sums[1] / 442) / max(sums[2] - sums[0] ** 2 / 442, 442 / 20)
+    start = (sums[1] - slope * sums[0]) / 442
+    private = 150 + 150 * (start + slope * (table[:, 0] - 26) / 8)
+    exact = np.polyval(np.polyfit(table[:, 0], table[:, 1], 1), table[:, 0])
+    distance = np.sqrt(np.mean((private - exact) ** 2))
+    print(f"distance of the private line: {distance:.1f} points")
+    assert distance < 80
+    for owner, place in zip(owners, places, strict=True):
+        assert owner.accounts["dataset:diabetes"][2] == pytest.approx(1.0)
+        events = [e["event"] for e in owner.log]
+        assert events.count("reserved") == events.count("committed") == 1
         assert place.kill(15) == 0
+        head = ["--head", f"{len(events)}:{_head(place.folder)}"]
+        assert main(["audit", "verify", "--data", str(place.folder), *head]) == 0
+
+
+def _head(folder: Path) -> str:
+    state = State(folder, read_only=True)
+    row = state.row("SELECT head FROM audit ORDER BY seq DESC LIMIT 1")
+    state.close()
+    assert row is not None
+    return str(row[0].hex())
