@@ -22,6 +22,7 @@ from mpyc_core.transport.lockstep import together
 from mpyc_core.transport.mesh import Array, Round, Spec, Steps
 
 from .command import Command, ProgramHash
+from .conversion import CONVERT, choose_ring, convert, converted
 from .foresight import Foresight
 from .protocol import Protocol
 from .registry import get_op
@@ -48,6 +49,8 @@ class Evaluator:
 
     def __init__(self, protocol: Protocol, names: Sequence[str] = ()) -> None:
         self.protocol = protocol
+        self.protocols = {"": protocol}
+        """The session's own, and those that were adopted for conversions, by name."""
         self.names = tuple(names) or tuple(f"party{i}" for i in range(protocol.n))
         self.program = ProgramHash()
         self._foresight = Foresight(type(protocol), protocol.n)
@@ -89,11 +92,40 @@ class Evaluator:
         for key in command.outputs:
             if key in self.values:
                 raise ShareError(f"id {key} is taken; a result needs a new one")
-        self.protocol.bind(self.program.update(command, [v.meta for v in operands]))
-        if command.op in SPECIAL:
+        self._bind(self.program.update(command, [v.meta for v in operands]))
+        if command.op in SPECIAL or command.op == CONVERT:
             special: Callable[..., Steps[Any]] = getattr(self, f"_{command.op}")
             return self._guarded(special(command, operands, data))
         return self._guarded(self._operate(command, operands))
+
+    def _bind(self, program: bytes) -> None:
+        for protocol in self.protocols.values():
+            protocol.bind(program)
+
+    def adopt(self, protocol: Protocol, session: bytes) -> Steps[None]:
+        """Set a further protocol up among the same parties, so that values can convert to it.
+
+        It has keys of its own, so nothing that it masks with has to do with other protocols.
+        """
+        self._bind(self.program.update(Command("adopt", params={"protocol": protocol.name}), []))
+        return self._guarded(self._adopt(protocol, session))
+
+    def _adopt(self, protocol: Protocol, session: bytes) -> Steps[None]:
+        yield from protocol.setup(session)
+        protocol.bind(self.program.digest)
+        self.protocols[protocol.name] = protocol
+
+    def protocol_of(self, *metas: Meta) -> Protocol:
+        """The protocol under which secret operands are shared; the session's own without any.
+
+        Raises
+        ------
+        ShareError : it was not set up here.
+        """
+        path = next((m.path for m in metas if not m.public and m.path), ("",))
+        if path[-1] not in self.protocols:
+            raise ShareError(f"protocol {path[-1]!r} was not set up in this session")
+        return self.protocols[path[-1]]
 
     def _guarded(self, steps: Steps[Any]) -> Steps[Any]:
         """The same rounds; a check that fails ends the session before anything else is sent."""
@@ -106,15 +138,20 @@ class Evaluator:
     def end(self, error: MpcError) -> None:
         """Forget shares and keys; every later command is refused."""
         self._ended = self._ended or error
-        self.protocol.erase()
+        for protocol in self.protocols.values():
+            protocol.erase()
         self.erase()
 
     def _foresee(self, commands: Sequence[Command]) -> None:
         """Tell the dealer, if there is one, what the commands will take, before they run."""
         provider = self.protocol.provider
-        if provider is None or any(command.op in SPECIAL for command in commands):
+        if provider is None or any(c.op in SPECIAL or c.op == CONVERT for c in commands):
             return
         operands = [[self._operand(x) for x in command.inputs] for command in commands]
+        if len(self.protocols) > 1:
+            mine = [self.protocol_of(*(v.meta for v in o)) is self.protocol for o in operands]
+            commands = [c for c, own in zip(commands, mine, strict=True) if own]
+            operands = [o for o, own in zip(operands, mine, strict=True) if own]
         wants = self._foresight.wants(self.protocol.position, commands, operands)
         if wants:
             provider.expect(self.program.digest, wants)
@@ -131,7 +168,8 @@ class Evaluator:
 
     def _operate(self, command: Command, operands: list[Value]) -> Steps[None]:
         op = get_op(command.op)
-        expected = op.metas([v.meta for v in operands], command.params)
+        metas = [v.meta for v in operands]
+        expected, p = op.metas(metas, command.params), self.protocol_of(*metas)
         if len(expected) != len(command.outputs):
             raise ShareError(
                 f"{command.op} has {len(expected)} results, the command names "
@@ -140,15 +178,38 @@ class Evaluator:
         with np.errstate(over="ignore"):
             if inspect.isgeneratorfunction(op.body):
                 if not any(isinstance(v, Share) for v in operands):
-                    operands = [self.protocol.embed(v) for v in operands]  # type: ignore[arg-type]
-                found = yield from op.body(self.protocol, *operands, **command.params)
+                    operands = [p.embed(v) for v in operands]  # type: ignore[arg-type]
+                found = yield from op.body(p, *operands, **command.params)
             else:
-                found = op.body(self.protocol, *operands, **command.params)
+                found = op.body(p, *operands, **command.params)
         results = found if isinstance(found, tuple) else (found,)
         for key, value, meta in zip(command.outputs, results, expected, strict=True):
             self.values[key] = _described(value, meta, command.op)
-        if self.protocol.due:
-            yield from self.protocol.before_open()
+        if p.due:
+            yield from p.before_open()
+
+    def _convert(self, command: Command, operands: list[Value], _: Array | None) -> Steps[None]:
+        """Share a value under another protocol, or in another ring."""
+        (x,) = operands
+        name, bits = str(command.params["protocol"]), int(command.params["ring"])
+        if isinstance(x, Public) or name not in self.protocols:
+            raise ShareError(f"expected a secret and a protocol of this session, got {name!r}")
+        source, target = self.protocol_of(x.meta), self.protocols[name]
+        meta = converted(x.meta, name, choose_ring(x.meta, type(target), bits))
+        with np.errstate(over="ignore"):
+            self.values[command.outputs[0]] = yield from convert(source, target, x, meta)
+        yield from self._settle()
+
+    def _settle(self) -> Steps[None]:
+        """Let protocols with much to verify do it now."""
+        for protocol in self.protocols.values():
+            if protocol.due:
+                yield from protocol.before_open()
+
+    def _verify(self) -> Steps[None]:
+        """Verify all that went before, under every protocol that a value may come from."""
+        for protocol in self.protocols.values():
+            yield from protocol.before_open()
 
     def _input(self, command: Command, operands: list[Value], data: Array | None) -> Steps[None]:
         owner, meta = int(command.params["owner"]), command.params["meta"]
@@ -169,8 +230,9 @@ class Evaluator:
         if isinstance(x, Public):
             return x.value if to is None or to == self.protocol.me else None
         with np.errstate(over="ignore"):
-            yield from self.protocol.before_open()
-            return (yield from self.protocol.open(x, None if to is None else int(to)))
+            yield from self._verify()
+            p = self.protocol_of(x.meta)
+            return (yield from p.open(x, None if to is None else int(to)))
 
     def _admit(self, command: Command, operands: list[Value], _: Array | None) -> Steps[None]:
         """Take in a share that a client dealt, in place."""
@@ -207,9 +269,10 @@ class Evaluator:
         if isinstance(x, Public):
             return x.value
         with np.errstate(over="ignore"):
-            shown = yield from self.protocol.for_client(x)
-            yield from self.protocol.before_open()
-            return self.protocol.to_client(shown)
+            p = self.protocol_of(x.meta)
+            shown = yield from p.for_client(x)
+            yield from self._verify()
+            return p.to_client(shown)
 
     def _consent(
         self, command: Command, _: list[Value], data: Array | None
@@ -238,10 +301,7 @@ class Evaluator:
         """Store a share that a client dealt, after checking its components."""
         if key in self.values:
             raise ShareError(f"id {key} is taken; a dealt share needs a new one")
-        spec = component_spec(meta, self.protocol.share_ring(meta.ring))
-        for part in parts:
-            if Spec.of(part) != spec:
-                raise ShapeMismatch(f"a dealt component is {part.shape}, expected {spec.shape}")
+        self.protocol.check_dealt(meta, parts)
         self.values[key] = Share(meta, parts)
 
     def free(self, keys: Iterable[int]) -> None:

@@ -17,19 +17,19 @@ import numpy as np
 
 from mpyc_core.bits import ones, pack, unpack, words
 from mpyc_core.entropy import fresh_key
-from mpyc_core.errors import ConfigError
+from mpyc_core.errors import ConfigError, ShapeMismatch
 from mpyc_core.meta import Meta
 from mpyc_core.prg import Stream
 from mpyc_core.ring import Ring
 from mpyc_core.transport.lockstep import together
-from mpyc_core.transport.mesh import Array, Steps
+from mpyc_core.transport.mesh import Array, Spec, Steps
 
 from .bilinear import BILINEAR
 from .cost import Cost
 from .dealt.provider import Provider
 from .dealt.want import Want
 from .security import Security
-from .value import Public, Share, Value
+from .value import Public, Share, Value, component_spec
 
 Rounding = Literal["stochastic", "exact", "local"]
 
@@ -178,7 +178,29 @@ class Protocol(ABC):
     def from_parties(cls, parts: Sequence[Array], meta: Meta) -> Array:
         """Put together, at a client, what `to_client` of all parties gave."""
 
+    # -- terms of a sum, for conversions (`mpyc_core.protocols.conversion`) -------------------
+    def holders(self) -> Sequence[int]:
+        """The parties whose terms add up to a shared value."""
+        return range(self.n)
+
+    def summand(self, x: Share) -> Array | None:
+        """This party's term of a shared value, known to it alone or to a few; None if it has none.
+
+        The terms of all `holders` add up to x in the ring of x, over XOR for planes of bits.
+        """
+        raise ConfigError(
+            f"values cannot leave protocol {self.name!r}: it does not say of which terms they are "
+            "the sum"
+        )
+
     # -- what verified protocols do around inputs and openings -------------------------------
+    def check_dealt(self, meta: Meta, parts: tuple[Array, ...]) -> None:
+        """Raise ShapeMismatch unless what a client dealt to this party looks as `deal` makes it."""
+        spec = component_spec(meta, self.share_ring(meta.ring))
+        for part in parts:
+            if Spec.of(part) != spec:
+                raise ShapeMismatch(f"a dealt component is {part.shape}, expected {spec.shape}")
+
     def admit(self, x: Share) -> Steps[Share]:
         """Take in a share that a client dealt: check it, and add what `deal` cannot know."""
         return x

@@ -17,7 +17,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
-from mpyc_core.errors import ConfigError
+from mpyc_core.errors import ConfigError, ShareError
 from mpyc_core.meta import Meta
 from mpyc_core.ring import SIZES
 
@@ -83,14 +83,39 @@ class Op:
 
     def metas(self, inputs: Sequence[Meta], params: Mapping[str, Any]) -> tuple[Meta, ...]:
         """Infer the results' metas; labels of all inputs join."""
+        path = _path(inputs)
         found = self.infer(*inputs, **params)
         outputs = (found,) if isinstance(found, Meta) else tuple(found)
         label = frozenset[str]().union(*[m.label for m in inputs])
         public = all([m.public for m in inputs]) and bool(inputs)
-        return tuple([m.with_(label=label, public=public) for m in outputs])
+        return tuple([m.with_(label=label, public=public, path=path) for m in outputs])
 
 
-INCLUDED = ("plain", "replicated", "replicated_active", "additive", "shamir")
+def _path(metas: Sequence[Meta]) -> tuple[str, ...]:
+    """The protocols that values went through which meet in an operation: all, under one now.
+
+    Raises
+    ------
+    ShareError : they are shared under different protocols.
+    """
+    paths = {m.path for m in metas if not m.public}
+    if len(paths) <= 1:
+        return paths.pop() if paths else ()
+    present = {path[-1] if path else "" for path in paths}
+    if len(present) > 1:
+        names = " and ".join(
+            repr(name) if name else "the session's own" for name in sorted(present)
+        )
+        raise ShareError(
+            f"operands are shared under different protocols, {names}; convert one of them with "
+            ".to(protocol=...)"
+        )
+    (now,) = present
+    before = {name for path in paths for name in path or ("",)} - {now}
+    return (*sorted(before), now)
+
+
+INCLUDED = ("plain", "replicated", "replicated_active", "additive", "shamir", "spdz2k")
 """The packages of the protocols that come with the library."""
 
 _OPS: dict[str, Op] = {}

@@ -25,7 +25,7 @@ NIBBLES = 16
 _X86 = platform.machine() in ("x86_64", "AMD64")
 
 if _X86 and "pclmul" in cpu_features() and not config.DISABLE_JIT:
-    from .clmul_llvm import clmul
+    from .clmul_llvm import clmul as clmul
 else:
 
     @device

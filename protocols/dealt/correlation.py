@@ -115,8 +115,7 @@ class Correlation(ABC):
         """What the dealer sends, by party."""
         places = list(enumerate(self.places(want.facts)))
         with np.errstate(over="ignore"):
-            seeded = [self._sum(sources, want, i, p) for i, p in places if not p.dealt]
-            values = self.values(want.facts, seeded)
+            values = self.values(want.facts, self.seeded(sources, want))
             dealt = [(i, p) for i, p in places if p.dealt]
             if [Spec.of(v) for v in values] != [p.spec for _, p in dealt]:
                 raise FrameError(f"the facts of {want} do not fit together")
@@ -125,6 +124,11 @@ class Correlation(ABC):
                 for (i, p), value in zip(dealt, values, strict=True)
             ]
         return {0: sent}
+
+    def seeded(self, sources: Sequence[Source], want: Want) -> list[Array]:
+        """The values of the seeded places, which the dealer derives from all seeds."""
+        places = enumerate(self.places(want.facts))
+        return [self._sum(sources, want, i, p) for i, p in places if not p.dealt]
 
     def _sum(self, sources: Sequence[Source], want: Want, i: int, place: Place) -> Array:
         total = sources[0].words(want, i, place.shape, place.dtype)
@@ -173,10 +177,14 @@ def correlation(kind: str) -> Correlation:
     ------
     FrameError : there is none; the name may have come from another process.
     """
+    from mpyc_core.protocols.registry import protocols
+
     from . import comparison, kinds  # register what comes with the library
 
     if kind not in _KINDS:
+        protocols()  # each registers the kinds that it alone takes
+    if kind not in _KINDS:
         known = ", ".join(sorted(_KINDS))
-        where = f"{kinds.__name__} and {comparison.__name__}"
+        where = f"{kinds.__name__}, {comparison.__name__} and protocols"
         raise FrameError(f"no correlation {kind!r} in {where}; there are: {known}")
     return _KINDS[kind]

@@ -1,0 +1,118 @@
+"""Beaver products of authenticated numbers: the MAC of the product is linear in what is dealt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mpyc_core.meta import Meta
+from mpyc_core.protocols.additive import multiply as additive
+from mpyc_core.protocols.additive.turn import Needs, cost_of
+from mpyc_core.protocols.bilinear import BILINEAR
+from mpyc_core.protocols.cost import Cost
+from mpyc_core.protocols.dealt.want import Facts
+from mpyc_core.ring import Ring
+from mpyc_core.transport.mesh import Array, Steps
+
+from .truncate import lifted, round_down
+from .turn import Authentic, Numbers, Turn, both, minus, times
+
+Params = Mapping[str, Any]
+
+
+def product_needs(
+    kind: str, x: Meta, y: Meta, meta: Meta, wide: Ring, shift: int, params: Params, same: bool
+) -> Needs:
+    """A triple, or a square where both operands are one value; with the mask of a truncation."""
+    bits = wide.bits
+    if kind == "mul" and same:
+        if shift:
+            return [("spdz2k-rounded-square", (bits, meta.shape, shift))]
+        return [("spdz2k-square", (bits, meta.shape))]
+    given = tuple((name, additive.plain_facts(value)) for name, value in sorted(params.items()))
+    facts: Facts = (bits, kind, x.shape, y.shape, meta.shape, given)
+    if shift:
+        return [("spdz2k-rounded-triple", (facts, shift))]
+    return [("spdz2k-triple", facts)]
+
+
+def product(
+    turn: Turn,
+    kind: str,
+    x: Numbers,
+    y: Numbers,
+    small: Ring,
+    wide: Ring,
+    shift: int,
+    params: Params,
+    same: bool,
+) -> Steps[Numbers]:
+    """[z] = [x * y] for any bilinear product, with `shift` fraction bits dropped.
+
+    Protocol    1. take [a], [b], [c = a * b] with their MACs
+                2. open d = x - a and e = y - b modulo 2^(k+s)
+                3. [z] = [c] + d * [b] + [a] * e + d * e, and the same of the MACs, where the public
+                d * e has the MAC share alpha_i * d * e
+                With a truncation c = a * b + R, so that 3. gives [z + R], which is opened (see
+                `truncate`). Where x and y are one value: [z] = [c] + d * (2 [a] + d).
+    Cost        1 round, 2 with a truncation; to each other party the elements of x and y (of x
+                alone for a square), and those of the result with a truncation, of k + s bits each
+    Security    malicious, n - 1 corruptions: d, e and z + R are uniform because a, b and R are.
+                Who sends a wrong share of d changes z by a multiple of y, and is found by the check
+                before anything that depends on z is shown; z has a right MAC for what it is
+    Error       exact modulo 2^k; with a truncation that of `truncate`
+    Reference   [CDESX18, figure 7]; with one element opened for a truncation as in [EGKRS20]
+    """
+    square = kind == "mul" and same
+    dealt = turn.dealt(0)
+    if square:
+        z = yield from _square(turn, dealt, wide, x)
+    else:
+        z = yield from _beaver(turn, dealt, kind, wide, x, y, params)
+    if shift == 0:
+        return z
+    u, m = (2, 3) if square else (3, 4)
+    (opened,) = yield from turn.reveal(wide, lifted(turn, wide, z, shift))  # z + R: hidden by R
+    return round_down(turn, small, wide, opened, dealt.numbers(u), dealt.numbers(m), shift)
+
+
+def _beaver(
+    turn: Turn, dealt: Authentic, kind: str, wide: Ring, x: Numbers, y: Numbers, params: Params
+) -> Steps[Numbers]:
+    """The product; it carries R if it is to be truncated."""
+    a, b, c = (dealt.numbers(j) for j in range(3))
+    # hidden by a and b, uniform modulo 2^(k+s)
+    d, e = yield from turn.reveal(wide, minus(wide, x, a), minus(wide, y, b))
+    apply = BILINEAR[kind]
+    right = turn.plus(wide, b, e)  # d * b + d * e, the MAC of e included
+
+    def recombined(c_: Array, right_: Array, a_: Array) -> Array:
+        return wide.add(c_, wide.add(apply(wide, d, right_, params), apply(wide, a_, e, params)))
+
+    return Numbers(*map(recombined, c, right, a))
+
+
+def _square(turn: Turn, dealt: Authentic, wide: Ring, x: Numbers) -> Steps[Numbers]:
+    """The same for x * x, of one opening."""
+    a, c = dealt.numbers(0), dealt.numbers(1)
+    (d,) = yield from turn.reveal(wide, minus(wide, x, a))  # hidden by a
+    return both(wide, c, times(wide, d, turn.plus(wide, both(wide, a, a), d)))
+
+
+def product_cost(
+    n: int,
+    kind: str,
+    x: Meta,
+    y: Meta,
+    meta: Meta,
+    wide: Ring,
+    shift: int,
+    params: Params,
+    same: bool,
+) -> Cost:
+    """The operands, and the result where it is truncated, from every party to every other."""
+    size = x.size if kind == "mul" and same else x.size + y.size
+    messages = [size * wide.bytes]
+    if shift:
+        messages.append(meta.size * wide.bytes)
+    return cost_of(n, messages, product_needs(kind, x, y, meta, wide, shift, params, same))
