@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mpyc_core.ring import Ring
+from mpyc_core.ring import Z64, Ring
 from mpyc_core.transport.mesh import Array
 
 Params = Mapping[str, Any]
@@ -50,3 +50,13 @@ BILINEAR: dict[str, Callable[[Ring, Array, Array, Params], Array]] = {
     "conv2d_grad_x": _conv2d_grad_x,
     "conv2d_grad_w": _conv2d_grad_w,
 }
+
+
+def doubles(kind: str, ring: Ring, shift: int) -> bool:
+    """Whether a product that drops `shift` bits is worth making twice as large, to drop one more.
+
+    Protocols make 2 x y of fewer local products than x y, for a bit of range. Products of matrices
+    and convolutions are bound by multiplications, elementwise ones by memory; a ring of 32 bits
+    has no bit of range to spare.
+    """
+    return kind not in ("mul", "dot") and ring == Z64 and 0 < shift < Z64.bits - 2

@@ -22,6 +22,7 @@ _PAD = "const u8[::1], "
 _RANGE = "i8, i8, {0}[::1]"
 _ADD = "const {0}[::1], " + _PAD + "i8, i8, " + _RANGE
 _RECOMBINE = "const {0}[::1], " * 6 + _PAD + "i8, i8, " + _RANGE
+_DOUBLED = "const {0}[::1], " * 3 + _RANGE
 _SQUARE = "const {0}[::1], " * 3 + _PAD + "i8, i8, " + _RANGE
 _ROUND = "const {0}[::1], const {0}[::1], " + _PAD + "const u1[::1], i8, i8, i8, i8, " + _RANGE
 _PAIR = "const {0}[::1], i8, i8, i8, i8, u1[::1], {0}[::1]"
@@ -39,6 +40,14 @@ def add_pad(x: Array, p: Array, sign: int, c: int, start: int, stop: int, out: A
             store_some(out, i, x_c + v, m)
         else:
             store_some(out, i, x_c - v, m)
+
+
+@kernel(_DOUBLED.format("u8"), _DOUBLED.format("u4"))
+def doubled(x: Array, mine: Array, came: Array, start: int, stop: int, out: Array) -> None:
+    """out = 2 x - mine + came."""
+    for i in range(start, stop, lanes(out)):
+        m, v = stop - i, load_some(x, i, stop - i)
+        store_some(out, i, v + v - load_some(mine, i, m) + load_some(came, i, m), m)
 
 
 @kernel(_RECOMBINE.format("u8"), _RECOMBINE.format("u4"))

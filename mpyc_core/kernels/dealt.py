@@ -101,6 +101,17 @@ def rounding_pair(r: Array, shift: int, short: np.dtype[Any]) -> tuple[Array, Ar
     return out, top
 
 
+def doubled(x: Array, mine: Array, came: Array) -> Array:
+    """2 x - mine + came, for words of 32 or 64 bits."""
+    from . import beaver
+
+    out = np.empty(x.shape, x.dtype)
+    flats = [flat(v, x.shape, x.dtype) for v in (x, mine, came)]
+    z = out.reshape(-1)
+    split(out.size, lambda i, j: beaver.doubled(*flats, i, j, z))
+    return out
+
+
 def recombine(
     first: bool,
     pad: Array,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mpyc_core.kernels.dealt import add_pad, hide, recombine, square_up, total
+from mpyc_core.kernels.dealt import add_pad, doubled, hide, recombine, square_up, total
 from mpyc_core.meta import Meta
-from mpyc_core.protocols.bilinear import BILINEAR
+from mpyc_core.protocols.bilinear import BILINEAR, doubles
 from mpyc_core.protocols.cost import Cost
 from mpyc_core.protocols.dealt.want import Facts
 from mpyc_core.protocols.value import Share
@@ -27,7 +27,7 @@ def plain_facts(value: Any) -> Any:
 
 
 def product_needs(
-    kind: str, x: Meta, y: Meta, meta: Meta, shift: int, params: Params, same: bool
+    n: int, kind: str, x: Meta, y: Meta, meta: Meta, shift: int, params: Params, same: bool
 ) -> Needs:
     """A triple, or a square where both operands are one value; with the mask of a truncation."""
     k = meta.ring.bits
@@ -39,7 +39,10 @@ def product_needs(
         )
     given = tuple((name, plain_facts(value)) for name, value in sorted(params.items()))
     facts: Facts = (k, kind, x.shape, y.shape, meta.shape, given)
-    return [("triple", facts)] if shift == 0 else [("rounded-triple", (facts, shift))]
+    if shift == 0:
+        return [("triple", facts)]
+    rounded = "doubled-triple" if n == 2 and doubles(kind, meta.ring, shift) else "rounded-triple"
+    return [(rounded, (facts, shift))]
 
 
 def product(
@@ -50,16 +53,19 @@ def product(
     Protocol    1. take [a], [b], [c = a * b]    2. open d = x - a and e = y - b
                 3. [z] = [c] + d * [b] + [a] * e + d * e
                 With a truncation c = a * b + r, so that 3. gives [z + r], which is opened (see
-                `truncate`). Where x and y are one value: [z] = [c] + d * (2 [a] + d).
+                `truncate`). Where x and y are one value: [z] = [c] + d * (2 [a] + d). For products
+                of matrices and the like between two parties see `_doubled`.
     Cost        1 round, 2 with a truncation; to each other party the elements of x and y (of x
                 alone for a square), and those of the result with a truncation
     Security    semi-honest, n - 1 corruptions: d, e and z + r are uniform because a, b and r are
-    Error       exact modulo 2^k; with a truncation that of `truncate`
+    Error       exact modulo 2^k; with a truncation that of `truncate`, for |z| < 2^(k-3) if doubled
     Reference   [Bea91, section 2]; the truncation mask inside the triple is as in [EGKRS20]
     """
     square = kind == "mul" and x is y
     dealt = turn.dealt(0)
-    if square:
+    if turn.n == 2 and doubles(kind, meta.ring, shift):
+        mine, shift = (yield from _doubled(turn, dealt, kind, x, y, meta, params)), shift + 1
+    elif square:
         mine = yield from _square(turn, dealt, x, shift)
     else:
         mine = yield from _beaver(turn, dealt, kind, x, y, meta, shift, params)
@@ -96,6 +102,26 @@ def _beaver(
     return add_pad(z, dealt.pad(2), lift)
 
 
+def _doubled(
+    turn: Turn, dealt: Dealt, kind: str, x: Share, y: Share, meta: Meta, params: Params
+) -> Steps[Array]:
+    """This party's part of 2 x * y + r, by one product where `_beaver` takes two.
+
+    With d and e opened, party i computes (d + 2 a_i)(e + 2 b_i) + c_i. The sum of both is
+
+        2 d e + 2 d b + 2 a e + 4 (a_0 b_0 + a_1 b_1) + c  =  2 x y + 2 (a_0 - a_1)(b_0 - b_1) + c
+
+    and the dealer takes the last two terms as r: uniform, as c is. To drop one bit more undoes the
+    doubling, which costs a bit of range. This decomposition is the library's own.
+    """
+    (xi,), (yi,), ring = x.parts, y.parts, meta.ring
+    d, e = hide(xi, dealt.pad(0)), hide(yi, dealt.pad(1))
+    (ds,), (es,) = yield from turn.swap([d, e])  # hidden by a and b, this party's own parts
+    # d + 2 a_i = 2 x_i - d_i + d_j
+    z = BILINEAR[kind](ring, doubled(xi, d, ds), doubled(yi, e, es), params)
+    return add_pad(z, dealt.pad(2), raised(turn, ring, 1))
+
+
 def _square(turn: Turn, dealt: Dealt, x: Share, shift: int) -> Steps[Array]:
     """The same for x * x, of one opening."""
     (xi,), ring = x.parts, x.meta.ring
@@ -112,4 +138,4 @@ def product_cost(
     messages = [size * meta.ring.bytes]
     if shift:
         messages.append(meta.size * meta.ring.bytes)
-    return cost_of(n, messages, product_needs(kind, x, y, meta, shift, params, same))
+    return cost_of(n, messages, product_needs(n, kind, x, y, meta, shift, params, same))

@@ -101,10 +101,13 @@ class Additive(Protocol):
     def open(self, x: Share, to: int | None) -> Steps[Array | None]:
         return (yield from sharing.open_(self._turn(), x, to))
 
+    def summand(self, x: Share) -> Array | None:
+        return x.parts[0]
+
     def product(
         self, kind: str, x: Share, y: Share, meta: Meta, shift: int, params: Mapping[str, Any]
     ) -> Steps[Share]:
-        needs = multiply.product_needs(kind, x.meta, y.meta, meta, shift, params, x is y)
+        needs = multiply.product_needs(self.n, kind, x.meta, y.meta, meta, shift, params, x is y)
         return (yield from multiply.product(self._turn(needs), kind, x, y, meta, shift, params))
 
     def truncate(self, x: Share, shift: int) -> Steps[Share]:
@@ -155,7 +158,7 @@ class Additive(Protocol):
         meta = facts["meta"]
         match primitive:
             case "product":
-                return multiply.product_needs(**facts)
+                return multiply.product_needs(self.n, **facts)
             case "truncate":
                 return truncate.truncate_needs(meta, facts["shift"])
             case "truncate_local" if self.n > 2:

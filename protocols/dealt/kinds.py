@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from mpyc_core.bits import to_planes, words
+from mpyc_core.errors import FrameError
 from mpyc_core.kernels.dealt import as_numbers, rounding_pair
 from mpyc_core.protocols.bilinear import BILINEAR
 from mpyc_core.ring import ring
-from mpyc_core.transport.mesh import Array
+from mpyc_core.transport.mesh import Array, Spec
 
 from .correlation import Correlation, Place, register_correlation
-from .want import Facts
+from .source import Source
+from .want import Facts, Want
 
 PLANES = np.dtype(np.uint64)
 
@@ -112,6 +115,46 @@ class RoundedTriple(Correlation):
         a, b, c = seeded
         group = ring(product[0])
         return rounding(group.sub(c, _product(product, a, b)), shift)
+
+
+@register_correlation
+class DoubledTriple(Correlation):
+    """For two parties: [a], [b], [c] uniform; [u], [v] of `rounding` for r below and f + 1 bits.
+
+    r = c + 2 (a_0 - a_1)(b_0 - b_1), where a_i is party i's part of a: what the parties' products
+    of their own parts add up to beyond twice the product (`additive.multiply`). Facts: (those of a
+    triple, f).
+    """
+
+    kind: ClassVar[str] = "doubled-triple"
+
+    def places(self, facts: Facts) -> list[Place]:
+        (bits, _, x, y, z, _), shift = facts
+        dtype = ring(bits).dtype
+        rest = rounding_places(bits, shift + 1, z)
+        return [Place(dtype, x), Place(dtype, y), Place(dtype, z), *rest]
+
+    def seeded(self, sources: Sequence[Source], want: Want) -> list[Array]:
+        """a_0 - a_1, b_0 - b_1 and c."""
+        first, second = sources
+        a, b, c = (place for place in self.places(want.facts) if not place.dealt)
+        return [
+            a.sub(first.words(want, 0, a.shape, a.dtype), second, want, 0),
+            b.sub(first.words(want, 1, b.shape, b.dtype), second, want, 1),
+            c.add(first.words(want, 2, c.shape, c.dtype), second, want, 2),
+        ]
+
+    def values(self, facts: Facts, seeded: list[Array]) -> list[Array]:
+        product, shift = facts
+        left, right, c = seeded
+        group = ring(product[0])
+        twice = group.lshift(_product(product, left, right), 1)
+        return rounding(group.add(c, twice), shift + 1)
+
+    def specs(self, want: Want, n: int) -> dict[int, list[Spec]]:
+        if n != 2:
+            raise FrameError(f"{want} is for two parties, the session has {n}")
+        return super().specs(want, n)
 
 
 @register_correlation

@@ -12,7 +12,6 @@ from mpyc_core.meta import Meta
 from mpyc_core.protocols.bilinear import BILINEAR
 from mpyc_core.protocols.cost import Cost
 from mpyc_core.protocols.value import Share
-from mpyc_core.ring import Z64
 from mpyc_core.transport.mesh import Array, Round, Spec, Steps
 
 from .turn import Parts, Turn
@@ -45,15 +44,6 @@ def cross_terms(
             apply(ring, x_prev, y_next, params),
         )
     return ring.add(apply(ring, x_prev, y_next, params), apply(ring, x_next, y_prev, params))
-
-
-def halves(kind: str, meta: Meta, shift: int) -> bool:
-    """Whether a product that drops `shift` bits is made from `doubled_terms` and drops one more.
-
-    Products of matrices and convolutions are bound by multiplications, elementwise ones by memory;
-    a ring of 32 bits has no bit of range to spare.
-    """
-    return kind not in ("mul", "dot") and meta.ring == Z64 and shift < Z64.bits - 2
 
 
 def doubled_terms(turn: Turn, kind: str, x: Share, y: Share, params: Mapping[str, Any]) -> Array:

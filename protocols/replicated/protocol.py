@@ -9,6 +9,7 @@ import numpy as np
 
 from mpyc_core.entropy import fresh_key
 from mpyc_core.meta import Meta
+from mpyc_core.protocols.bilinear import doubles
 from mpyc_core.protocols.cost import Cost, plane_bytes
 from mpyc_core.protocols.masks import PairKeys
 from mpyc_core.protocols.protocol import Protocol
@@ -82,13 +83,17 @@ class Replicated(Protocol):
     def open(self, x: Share, to: int | None) -> Steps[Array | None]:
         return (yield from sharing.open_(self._turn(), self.me, x, to))
 
+    def summand(self, x: Share) -> Array | None:
+        """The component that this party holds with the next one."""
+        return x.parts[0]
+
     def product(
         self, kind: str, x: Share, y: Share, meta: Meta, shift: int, params: Mapping[str, Any]
     ) -> Steps[Share]:
         turn = self._turn()
         if shift == 0:
             return (yield from multiply.product(turn, kind, x, y, meta, params))
-        if multiply.halves(kind, meta, shift):
+        if doubles(kind, meta.ring, shift):
             terms = multiply.doubled_terms(turn, kind, x, y, params)
             return (yield from truncate.product_truncate(turn, terms, meta, shift + 1))
         terms = multiply.cross_terms(turn, kind, x, y, meta, params)
@@ -139,7 +144,7 @@ class Replicated(Protocol):
                 return multiply.product_cost(meta)
             case "product":
                 shift = facts["shift"]
-                shift += multiply.halves(facts["kind"], meta, shift)
+                shift += doubles(facts["kind"], meta.ring, shift)
                 return truncate.truncate_cost(meta, shift, first, fused=True)
             case "truncate":
                 return truncate.truncate_cost(meta, facts["shift"], first, fused=False)
