@@ -1,8 +1,8 @@
 """`DuetNode`: a node that lets in those who prove a join code, and knows them from then on.
 
-While a code waits to be used, strangers may connect, and can do one thing: prove the code. What else
-they send is refused. Who has joined is kept with the node's state, so that the same key may come
-back; codes are kept in memory only, are used once and expire.
+While a code waits to be used, strangers may connect, and can do one thing: prove the code. What
+else they send is refused. Who has joined is kept with the node's state, so that the same key may
+come back; codes are kept in memory only, are used once and expire.
 """
 
 from __future__ import annotations

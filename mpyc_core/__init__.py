@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mpyc_core.grid.cards import Column, Policy
     from mpyc_core.grid.client import Client
     from mpyc_core.grid.connect import connect_node
+    from mpyc_core.grid.duet import Duet, JoinedDuet, join_duet, launch_duet
     from mpyc_core.grid.search import Grid
     from mpyc_core.grid.virtual import VirtualNode
     from mpyc_core.ml.tensor import SecretTensor
@@ -35,7 +36,9 @@ __version__ = "0.1.0"
 __all__ = [
     "Client",
     "Column",
+    "Duet",
     "Grid",
+    "JoinedDuet",
     "Party",
     "Policy",
     "SecretTensor",
@@ -45,6 +48,8 @@ __all__ = [
     "VirtualNode",
     "connect_node",
     "errors",
+    "join_duet",
+    "launch_duet",
     "ml",
     "protocols",
     "run",
@@ -55,7 +60,9 @@ __all__ = [
 _LAZY = {
     "Client": "mpyc_core.grid.client",
     "Column": "mpyc_core.grid.cards",
+    "Duet": "mpyc_core.grid.duet",
     "Grid": "mpyc_core.grid.search",
+    "JoinedDuet": "mpyc_core.grid.duet",
     "Party": "mpyc_core.protocols.party",
     "Policy": "mpyc_core.grid.cards",
     "SecretTensor": "mpyc_core.ml.tensor",
@@ -64,6 +71,8 @@ _LAZY = {
     "Simulation": "mpyc_core.protocols.simulation",
     "VirtualNode": "mpyc_core.grid.virtual",
     "connect_node": "mpyc_core.grid.connect",
+    "join_duet": "mpyc_core.grid.duet",
+    "launch_duet": "mpyc_core.grid.duet",
 }
 _MODULES = ("errors", "ml")
 
@@ -85,7 +94,7 @@ def session(
     *,
     protocol: str | None = None,
     security: Literal["semi-honest", "active"] | None = None,
-    ring: int = 64,
+    ring: int | None = None,
     f: int | None = None,
     connect: str | None = None,
     threads: int | None = None,
@@ -100,8 +109,10 @@ def session(
         parties, semi-honest, honest majority.
     security : "active" also withstands parties that deviate: `replicated-active` for three, else
         `spdz2k`. What it covers and what not: `print(s.security)`.
-    ring : 64 or 32 bits.
-    f : fraction bits of fixed point; None takes 16 for 64 bits and 8 for 32.
+    ring : bits of the ring Z/2^k of numbers, 32, 64 or 128; 61 and 127 are the prime fields
+        GF(2^61 - 1) and GF(2^127 - 1). None takes 64 where the protocol computes in it, else its
+        largest: 127 for `shamir`.
+    f : fraction bits of fixed point; None takes 8 for 32 and 61 bits, else 16.
     connect : a cluster file: drive the servers it names instead of local processes.
     threads : kernel threads per local party; None shares the cores among them.
     crypto_provider : for protocols that need one, the name of a dealer who holds no share; a
@@ -128,7 +139,7 @@ def simulate(
     *,
     protocol: str | None = None,
     security: Literal["semi-honest", "active"] | None = None,
-    ring: int = 64,
+    ring: int | None = None,
     f: int | None = None,
     debug: bool = False,
     record: bool = False,
@@ -139,6 +150,7 @@ def simulate(
 
     Parameters
     ----------
+    protocol, security, ring, f : see `session`.
     debug : run the plaintext protocol beside, and stop at the operation where the two part.
     record : keep every message; `view(party)` shows what a party received.
     cheat : a corrupted party, for instance `protocols.cheating.Tamper("party1", message=3)`.
@@ -175,7 +187,7 @@ def run(
     *,
     protocol: str | None = None,
     security: Literal["semi-honest", "active"] | None = None,
-    ring: int = 64,
+    ring: int | None = None,
     f: int | None = None,
     args: Mapping[str, Any] | None = None,
     threads: int | None = None,
@@ -188,7 +200,7 @@ def run(
     program : `program(party, **args)`, or its place as "file.py:function" or "module:function". A
         function that cannot be imported (typed in a notebook) runs on threads here, and says so.
     args : plain data and arrays, the same for every party.
-    security, crypto_provider : see `session`.
+    protocol, security, ring, f, crypto_provider : see `session`.
 
     Returns
     -------
