@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import subprocess
@@ -33,6 +34,7 @@ class NodeProcess:
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}
         )
+        atexit.register(self.process.kill)  # also when a test fails
         assert self.process.stdout is not None
         first = self.process.stdout.readline()
         assert "listens" in first, first
