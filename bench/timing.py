@@ -43,10 +43,7 @@ def run(program: str, protocol: str, args: Mapping[str, Any]) -> dict[str, Any]:
     chosen = get_protocol(protocol)
     parties = next(n for n in (2, 3, 4, 5) if chosen.supports(n))
     provider = DEALER if chosen.needs_dealer else None
-    ring = 64 if 64 in chosen.rings else max(chosen.rings)
-    return mpc.run(
-        program, parties, protocol=protocol, ring=ring, args=args, crypto_provider=provider
-    )
+    return mpc.run(program, parties, protocol=protocol, args=args, crypto_provider=provider)
 
 
 def at_party(

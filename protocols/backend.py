@@ -26,6 +26,7 @@ from mpyc_core.ring import Ring
 from mpyc_core.ring import ring as ring_of
 from mpyc_core.transport.mesh import Array
 
+from .choice import default_ring
 from .command import Command, Operand
 from .registry import get_op, get_protocol
 from .security import Security
@@ -82,20 +83,20 @@ class Backend(ABC):
     ----------
     names : the parties, in order.
     protocol : name of a registered protocol.
-    ring : bits of the ring of numbers.
+    ring : bits of the ring of numbers; None takes 64, or the protocol's largest without those.
     f : fraction bits of fixed point; None takes the ring's default.
     wrap : makes what the user holds (a secret tensor) from a `Ref`.
     """
 
     def __init__(
-        self, names: Sequence[str], protocol: str, ring: int, f: int | None, wrap: Wrap
+        self, names: Sequence[str], protocol: str, ring: int | None, f: int | None, wrap: Wrap
     ) -> None:
         if len(set(names)) != len(names):
             raise ConfigError(f"party names must differ, got {list(names)}")
         self.names = tuple(names)
         self.protocol = get_protocol(protocol, len(names))
-        self.ring: Ring = ring_of(ring)
-        if ring not in self.protocol.rings:
+        self.ring: Ring = ring_of(default_ring(self.protocol) if ring is None else ring)
+        if self.ring.bits not in self.protocol.rings:
             there = ", ".join(ring_of(bits).name for bits in self.protocol.rings)
             raise ConfigError(
                 f"protocol {protocol!r} does not compute in {self.ring.name}, only in {there}; "

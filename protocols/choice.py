@@ -1,4 +1,4 @@
-"""Which protocol runs: named, or chosen by the security that is asked for."""
+"""Which protocol runs, named or chosen by the security that is asked for, and in which ring."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Literal
 
 from mpyc_core.errors import ConfigError
 
+from .protocol import Protocol
 from .registry import get_protocol, protocols
 
 DEFAULT = "replicated"
+USUAL_RING = 64
 WISHES = {"semi-honest": ("semi-honest", "malicious"), "active": ("malicious",)}
 """Adversaries that protocols for each wish withstand."""
 
@@ -43,6 +45,11 @@ def choose_protocol(
                 f"{adversary} parties only; leave protocol= out, or name a stronger one"
             )
     return protocol
+
+
+def default_ring(protocol: type[Protocol]) -> int:
+    """Bits of the ring where none is asked for: 64 if the protocol has it, else its largest."""
+    return USUAL_RING if USUAL_RING in protocol.rings else max(protocol.rings)
 
 
 def _active(n: int) -> str:

@@ -46,7 +46,7 @@ class Party(Backend):
         mesh: Mesh,
         *,
         protocol: str,
-        ring: int = 64,
+        ring: int | None = None,
         f: int | None = None,
         wrap: Wrap,
         consent: bool = False,

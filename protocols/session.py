@@ -72,7 +72,7 @@ class Session(Backend):
         names: Sequence[str],
         *,
         protocol: str,
-        ring: int = 64,
+        ring: int | None = None,
         f: int | None = None,
         wrap: Wrap,
         on_close: Callable[[], None] | None = None,

@@ -74,7 +74,7 @@ class Simulation(Backend):
         parties: int | Sequence[str] = 3,
         *,
         protocol: str = "replicated",
-        ring: int = 64,
+        ring: int | None = None,
         f: int | None = None,
         wrap: Wrap,
         debug: bool = False,

@@ -8,7 +8,7 @@
 
     [session]
     protocol = "replicated"
-    ring     = 64
+    ring     = 64                             # optional: 32, 64, 128, or the fields 61, 127
     f        = 16                             # optional
 
     [session.limits]                          # optional: the fields of Limits
@@ -86,13 +86,14 @@ class Cluster:
     Parameters
     ----------
     parties : in the order of the file, which is the party order.
+    ring, f : of numbers; None leaves them to the protocol.
     drivers : public keys of those who may drive sessions, by name.
     dealer : the crypto provider, if there is one.
     """
 
     parties: tuple[PartyEntry, ...]
     protocol: str
-    ring: int = 64
+    ring: int | None = None
     f: int | None = None
     limits: Limits = field(default_factory=Limits)
     drivers: Mapping[str, str] = field(default_factory=dict)
@@ -123,7 +124,7 @@ class Cluster:
         """What the handshake compares between parties."""
         return {
             "protocol": self.protocol,
-            "ring": str(self.ring),
+            "ring": "default" if self.ring is None else str(self.ring),
             "f": "default" if self.f is None else str(self.f),
             "crypto provider": dealer_fact(self.dealer),
         }
@@ -172,7 +173,7 @@ def parse_cluster(text: str, source: str = "cluster file") -> Cluster:
     return Cluster(
         parties=parties,
         protocol=session.text("protocol"),
-        ring=session.integer("ring", 64),
+        ring=session.integer("ring", None),
         f=session.integer("f", None),
         limits=_limits(session.table("limits")),
         drivers=_drivers(top.table("drivers")),

@@ -37,6 +37,7 @@ def setting(protocol: str, parties: int | None, provider: str | None) -> Setting
     ------
     ConfigError : no such protocol, or not with so many parties, or with that provider.
     """
+    from mpyc_core.protocols.choice import default_ring
     from mpyc_core.protocols.dealt.appoint import require_provider
     from mpyc_core.protocols.registry import get_protocol
 
@@ -47,8 +48,7 @@ def setting(protocol: str, parties: int | None, provider: str | None) -> Setting
     if provider is None and cls.needs_dealer:
         provider = PROVIDER
     require_provider(cls, (), provider)
-    ring = 64 if 64 in cls.rings else max(cls.rings)
-    return Setting(protocol, count, ring, provider)
+    return Setting(protocol, count, default_ring(cls), provider)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

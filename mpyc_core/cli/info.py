@@ -38,12 +38,13 @@ def main(options: argparse.Namespace) -> int:
     console.print(table)
 
     table = Table(title="Protocols")
-    for column in ("name", "parties", "adversary", "corrupted", "abort", "dealer"):
+    for column in ("name", "parties", "rings", "adversary", "corrupted", "abort", "dealer"):
         table.add_column(column)
     for name, cls in sorted(protocols().items()):
         n = next(n for n in range(1, 64) if cls.supports(n))
         s = cls.security(n)
-        table.add_row(name, cls.parties, s.adversary, str(s.threshold), s.abort, s.dealer)
+        rings = ", ".join(str(bits) for bits in cls.rings)
+        table.add_row(name, cls.parties, rings, s.adversary, str(s.threshold), s.abort, s.dealer)
     console.print(table)
     return 0
 

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from mpyc_core.errors import ConfigError, MpcError, PeerTimeout, TransportError
 from mpyc_core.errors import from_wire as error_from_wire
+from mpyc_core.protocols.choice import default_ring
 from mpyc_core.protocols.dealt.appoint import require_provider
 from mpyc_core.protocols.plaindata import freeze, thaw
 from mpyc_core.protocols.registry import get_protocol
@@ -144,7 +145,7 @@ def run_program(
     parties: int | Sequence[str],
     *,
     protocol: str = "replicated",
-    ring: int = 64,
+    ring: int | None = None,
     f: int | None = None,
     args: Mapping[str, Any] | None = None,
     threads: int | None = None,
@@ -153,7 +154,9 @@ def run_program(
 ) -> dict[str, Any]:
     """See `mpyc_core.run`; `on_report` gets what parties `tell` on the way."""
     names, args = party_names(parties), dict(args or {})
-    require_provider(get_protocol(protocol, len(names)), names, crypto_provider)
+    chosen = get_protocol(protocol, len(names))
+    require_provider(chosen, names, crypto_provider)
+    ring = default_ring(chosen) if ring is None else ring
     place = program if isinstance(program, str) else place_of(program)
     if place is None:
         warnings.warn(
@@ -183,7 +186,7 @@ def run_program(
 def open_session(
     parties: int | Sequence[str],
     protocol: str,
-    ring: int,
+    ring: int | None,
     f: int | None,
     connect: str | None,
     threads: int | None,
@@ -198,7 +201,9 @@ def open_session(
 
         return connect_session(connect, wrap=SecretTensor, crypto_provider=crypto_provider)
     names = party_names(parties)
-    require_provider(get_protocol(protocol, len(names)), names, crypto_provider)
+    chosen = get_protocol(protocol, len(names))
+    require_provider(chosen, names, crypto_provider)
+    ring = default_ring(chosen) if ring is None else ring
     config = {"mode": "serve", "protocol": protocol, "ring": ring, "f": f, "threads": threads}
     launched = Launched(names, config, crypto_provider)
     try:

@@ -154,7 +154,7 @@ def _party(mesh: Any, config: dict[str, Any], addresses: dict[str, str]) -> Any:
 def make_party(
     mesh: Any,
     protocol: str,
-    ring: int,
+    ring: int | None,
     f: int | None,
     consent: bool = False,
     provider: Any = None,

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mpyc_core.errors import ConfigError, Disconnected, MpcError, RequestDenied
+from mpyc_core.fixed import default_f
+from mpyc_core.protocols.choice import default_ring
 from mpyc_core.protocols.dealt.appoint import require_provider
 from mpyc_core.protocols.registry import get_protocol
 from mpyc_core.protocols.session import Session
+from mpyc_core.ring import ring as ring_of
 from mpyc_core.transport.cluster import Cluster, load_cluster
 from mpyc_core.transport.curve import Identity, load_identity
 
@@ -25,6 +29,21 @@ def _identity(cluster: Cluster, name: str, config: Path, key: Path | None) -> Id
     if not cluster.keys:
         return None
     return load_identity(key or config.parent / f"{name}.key")
+
+
+def read_cluster(config: Path) -> Cluster:
+    """A cluster file whose ring and scale, where it names none, are those of its protocol.
+
+    So peers compare numbers, whether a file leaves them out or spells them.
+    """
+    cluster = load_cluster(config)
+    try:
+        protocol = get_protocol(cluster.protocol, len(cluster.names))
+        ring = default_ring(protocol) if cluster.ring is None else cluster.ring
+        f = default_f(ring_of(ring)) if cluster.f is None else cluster.f
+    except ConfigError as error:
+        raise ConfigError(f"{config}: {error.message}") from error
+    return replace(cluster, ring=ring, f=f)
 
 
 def check_dealer(cluster: Cluster, config: Path) -> str | None:
@@ -70,7 +89,7 @@ def _mesh(cluster: Cluster, name: str, identity: Identity | None) -> Any:
 
 def run(name: str, config: Path, key: Path | None, place: str, pairs: list[str]) -> int:
     """Run `program(party, **arguments)` as one party of a cluster."""
-    cluster = load_cluster(config)
+    cluster = read_cluster(config)
     check_dealer(cluster, config)
     program = load(place)
     args = arguments(pairs)
@@ -97,7 +116,7 @@ def serve(name: str, config: Path, key: Path | None, place: str | None) -> int:
     """Take sessions, one after the other, until stopped."""
     from mpyc_core.transport.control import ControlServer
 
-    cluster = load_cluster(config)
+    cluster = read_cluster(config)
     check_dealer(cluster, config)
     identity = _identity(cluster, name, config, key)
     entry = cluster.party(name)
@@ -171,7 +190,7 @@ def connect_session(
     from mpyc_core.transport.control import ControlClient
 
     path = Path(config)
-    cluster = load_cluster(path)
+    cluster = read_cluster(path)
     dealer = check_dealer(cluster, path)
     if crypto_provider not in (None, dealer):
         raise ConfigError(

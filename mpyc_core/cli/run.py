@@ -17,8 +17,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--parties", default="3", help="a number, or names: alice,bob,theo")
     parser.add_argument("--protocol", default="replicated")
     parser.add_argument("--crypto-provider", help="name of a dealer to start, where one is needed")
-    parser.add_argument("--ring", type=int, default=64, help="bits of the ring: 64 or 32")
-    parser.add_argument("--f", type=int, default=None, help="fraction bits of fixed point")
+    parser.add_argument(
+        "--ring",
+        type=int,
+        default=None,
+        help="bits: 32, 64 or 128, or 61 or 127 of a prime field (default: 64, or the largest)",
+    )
+    parser.add_argument(
+        "--f", type=int, default=None, help="fraction bits of fixed point (default: the ring's)"
+    )
     parser.add_argument("--threads", type=int, default=None, help="kernel threads per party")
     parser.add_argument("--arg", action="append", default=[], metavar="NAME=VALUE")
 

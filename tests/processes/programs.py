@@ -101,3 +101,8 @@ def many_products(party: Any, steps: int = 4000, victim: str = "") -> Any:
                 os.kill(os.getpid(), signal.SIGKILL)
         x = x * x + 0.25
     return x.sum().reveal()
+
+
+def ring_and_scale(party: Any) -> list[int]:
+    """What a party computes in when nobody has named it."""
+    return [party.ring.bits, party.f]

@@ -66,7 +66,8 @@ def test_local_addresses_need_no_keys() -> None:
         '[parties.a]\naddress = "tcp://127.0.0.1:1"\n[parties.b]\naddress = "ipc:///x/b"\n'
         '[session]\nprotocol = "additive"'
     )
-    assert cluster.keys == {} and cluster.f is None and cluster.ring == 64
+    assert cluster.keys == {} and cluster.f is None and cluster.ring is None
+    assert (cluster.facts["ring"], cluster.facts["f"]) == ("default", "default")
 
 
 @pytest.mark.parametrize(
