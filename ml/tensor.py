@@ -18,6 +18,7 @@ import numpy.typing as npt
 from mpyc_core.errors import ShareError
 from mpyc_core.protocols.backend import Ref
 from mpyc_core.protocols.registry import get_op
+from mpyc_core.protocols.security import Security
 from mpyc_core.protocols.value import Public
 
 from . import tape
@@ -63,6 +64,45 @@ class SecretTensor(Functions):
         PermissionDenied : a party does not allow it.
         """
         return self.backend.reveal(self._ref, to=to, why=why)  # type: ignore[arg-type]
+
+    # -- protocols --------------------------------------------------------------------------------
+    def to(self, protocol: str | None = None, *, ring: int | None = None) -> Self:
+        """The same value shared under another protocol among the same parties, or in another ring.
+
+        Nothing is opened: the parties share their terms of the value anew. Operations take operands
+        of one protocol and ring. Gradients end here: call `.detach()` first if there are any.
+
+        Parameters
+        ----------
+        protocol : its name; None keeps the present one.
+        ring : its bits; None keeps the ring where the protocol computes in it.
+
+        Raises
+        ------
+        ConfigError : the protocol does not run with these parties, this ring, or without a dealer.
+        PermissionDenied : a driver asks for a protocol that promises less than the session's.
+        ShareError : a gradient was to pass.
+
+        Cost: an input from every holder of a term; with another ring the bits of the number.
+        Security: the weaker of both protocols, from now on; see `security`.
+        Error: exact, for integers that both rings hold.
+
+        Example
+        -------
+        >>> import mpyc_core as mpc
+        >>> with mpc.simulate(3) as s:
+        ...     x = s.share([1.5, -2.0]).to("shamir")
+        ...     (x * x).to("replicated").reveal().tolist()
+        [2.25, 4.0]
+        """
+        if tape.recording() and (self._origin is not None or self._requires_grad):
+            raise ShareError("gradients do not pass from one protocol to another; .detach() first")
+        return type(self)(self.backend.convert(self._ref, protocol, ring))  # type: ignore[arg-type]
+
+    @property
+    def security(self) -> Security:
+        """What the parties guarantee about this value: the weakest of all it was shared under."""
+        return self.backend.security_of(self.meta)
 
     # -- gradients --------------------------------------------------------------------------------
     @property

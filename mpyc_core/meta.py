@@ -26,6 +26,8 @@ class Meta:
     f : fraction bits; 0 unless `kind` is "fixed".
     public : whether the value itself is public (a constant operand), not only its description.
     label : opaque to everything below the grid; joined whenever values meet.
+    path : protocols under which the value was shared, the last is the present one and "" stands
+        for the session's own; empty for a value that was never converted. Opaque here.
     """
 
     shape: tuple[int, ...]
@@ -34,6 +36,7 @@ class Meta:
     f: int = 0
     public: bool = False
     label: frozenset[str] = frozenset()
+    path: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -68,15 +71,17 @@ class Meta:
             self.f,
             self.public,
             sorted(self.label),
+            list(self.path),
         ]
 
     @classmethod
     def from_wire(cls, data: list[Any]) -> Meta:
         """Rebuild from `to_wire`, checked: it may come from another process."""
-        shape, kind, bits, f, public, label = data
+        shape, kind, bits, f, public, label, path = data
         if kind not in ("int", "fixed", "bit"):
             raise ConfigError(f"expected a kind of int, fixed or bit, got {kind!r}")
         dims = tuple(int(d) for d in shape)
         if len(dims) > MAX_NDIM or any(d < 0 for d in dims):
             raise ConfigError(f"expected at most {MAX_NDIM} axes of size 0 or more, got {dims}")
-        return cls(dims, kind, ring(int(bits)), int(f), bool(public), frozenset(map(str, label)))
+        labels, names = frozenset(map(str, label)), tuple(map(str, path))
+        return cls(dims, kind, ring(int(bits)), int(f), bool(public), labels, names)

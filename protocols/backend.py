@@ -28,8 +28,10 @@ from mpyc_core.transport.mesh import Array
 
 from .choice import default_ring
 from .command import Command, Operand
+from .conversion import CONVERT, choose_ring, converted
+from .protocol import Protocol
 from .registry import get_op, get_protocol
-from .security import Security
+from .security import Security, weakest
 from .value import Public
 
 
@@ -108,6 +110,7 @@ class Backend(ABC):
         self.crypto_provider: str | None = None
         self._ids = 0
         self._openings: list[Opening] = []
+        self._adopted: set[str] = set()
 
     # -- what each kind of backend brings -----------------------------------------------------
     @abstractmethod
@@ -125,6 +128,16 @@ class Backend(ABC):
     @abstractmethod
     def open(self, ref: Ref, to: int | None) -> Array | None:
         """The opened ring array, where this backend may see it."""
+
+    @abstractmethod
+    def adopt(self, protocol: str) -> None:
+        """Set a further protocol up among the same parties, for `convert`.
+
+        Raises
+        ------
+        ConfigError : it does not run with these parties, or lacks its crypto provider.
+        PermissionDenied : it promises less than the session, which a driver may not choose.
+        """
 
     @abstractmethod
     def cost(self) -> dict[str, Any]:
@@ -146,6 +159,57 @@ class Backend(ABC):
         """What this session guarantees, and what it rests on."""
         security = self.protocol.security(len(self.names))
         return replace(security, provider=self.crypto_provider or "")
+
+    def security_of(self, meta: Meta) -> Security:
+        """What the parties guarantee about one value: the weakest of all it was shared under."""
+        own, n = self.security, len(self.names)
+        path = meta.path or ("",)
+        return weakest(*(get_protocol(p).security(n) if p else own for p in sorted(path)))
+
+    def protocol_of(self, meta: Meta) -> type[Protocol]:
+        """The protocol under which a value is shared."""
+        name = meta.path[-1] if meta.path else ""
+        return get_protocol(name) if name else self.protocol
+
+    def convert(self, ref: Ref, protocol: str | None = None, ring: int | None = None) -> Ref:
+        """The same value shared under another protocol of the same parties, or in another ring.
+
+        Parameters
+        ----------
+        protocol : its name; None keeps the present one.
+        ring : its bits; None keeps the ring where the protocol computes in it, else takes Z/2^64,
+            else the protocol's first.
+
+        Raises
+        ------
+        ConfigError : no such protocol, or not with these parties or this ring.
+        """
+        meta, command, refs = self._conversion(ref, protocol, ring)
+        if meta.path == ref.meta.path and meta.ring is ref.meta.ring:
+            return ref
+        name = command.params["protocol"]
+        if name and name not in self._adopted:
+            self.adopt(name)
+            self._adopted.add(name)
+        self.submit([command])
+        return refs
+
+    def _conversion(
+        self, ref: Ref, protocol: str | None, ring: int | None
+    ) -> tuple[Meta, Command, Ref]:
+        now = ref.meta.path[-1] if ref.meta.path else ""
+        name = now if protocol is None else "" if protocol == self.protocol.name else protocol
+        target = get_protocol(name, len(self.names)) if name else self.protocol
+        meta = converted(ref.meta, name, choose_ring(ref.meta, target, ring))
+        if meta.ring.bits != ref.meta.ring.bits == 61 and meta.kind != "bit":
+            raise ShareError(
+                f"numbers over {ref.meta.ring.name} have no bits to convert by; share the data "
+                "with ring=127"
+            )
+        made = self.new_ref(meta)
+        params = {"protocol": name, "ring": meta.ring.bits}
+        operands = self._operands([ref])
+        return meta, Command(CONVERT, operands, (made.id,), params, caller()), made
 
     def execute(
         self, op: str, inputs: Sequence[Ref | Public], params: Mapping[str, Any] | None = None

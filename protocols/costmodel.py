@@ -12,7 +12,7 @@ and nothing is computed from them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,7 @@ class CostModel(Plain):
     def __init__(self, target: type[Protocol], n: int, op: int = 0) -> None:
         super().__init__(0, n)
         self._target = target(0, n)
+        self.planar = target.planar
         self._next_op = op
         self._total = Cost.free(n)
         self.wanted: list[Want] = []
@@ -63,6 +64,17 @@ class CostModel(Plain):
         self._total |= cost
         for _ in range(cost.rounds):
             yield Round()
+
+    @property
+    def total(self) -> Cost:
+        """What was charged so far; rounds are those of the walk."""
+        return self._total
+
+    def holders(self) -> Sequence[int]:
+        return self._target.holders()
+
+    def summand(self, x: Share) -> Array | None:
+        return x.parts[0]
 
     def measure(self, steps: Steps[Any]) -> Cost:
         """Drive an operation to its end and give its cost."""

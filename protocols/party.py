@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from mpyc_core.errors import (
     ConfigError,
     MpcError,
+    PermissionDenied,
     ProtocolAbort,
     RequestDenied,
     TransportError,
@@ -23,6 +24,7 @@ from .command import Command
 from .dealt.appoint import require_provider
 from .dealt.provider import Provider
 from .evaluator import Evaluator, encode_meta
+from .registry import get_protocol
 from .value import Public
 
 OnOpen = Callable[[Meta, str], bool]
@@ -81,6 +83,32 @@ class Party(Backend):
         except (ProtocolAbort, TransportError) as error:
             self.evaluator.end(error)
             raise
+
+    def adopt(self, protocol: str) -> None:
+        cls = get_protocol(protocol, len(self.names))
+        if cls.security(len(self.names)).adversary == "none":
+            raise PermissionDenied(
+                f"protocol {protocol!r} keeps no secrets; it is for mpc.simulate alone"
+            )
+        if cls.needs_dealer:
+            raise ConfigError(
+                f"protocol {protocol!r} takes its randomness from a crypto provider, which a "
+                "session has from its start or not at all: start it with this protocol, and "
+                "convert to others from there"
+            )
+        self._drive(self.evaluator.adopt(cls(self.me, len(self.names)), self.mesh.session), "setup")
+
+    def adopt_for_driver(self, protocol: str) -> None:
+        """The same, asked by a driver: refused where it would promise less than this session."""
+        n = len(self.names)
+        cls = get_protocol(protocol, n)
+        if not cls.security(n).withstands(self.protocol.security(n)):
+            raise PermissionDenied(
+                f"protocol {protocol!r} promises less than {self.protocol.name!r}, under which "
+                f"{self.name} serves; in a program, which its parties have read, it may be used"
+            )
+        if protocol not in self.evaluator.protocols and protocol != self.protocol.name:
+            self.adopt(protocol)
 
     def run(self, command: Command, data: Array | None = None) -> Any:
         """Run one command to its end."""

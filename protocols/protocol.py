@@ -57,6 +57,9 @@ class Protocol(ABC):
     needs_dealer: ClassVar[bool] = False
     """Whether it takes correlated randomness from a crypto provider."""
 
+    planar: bool = True
+    """Whether every component of a share of bits is packed planes, so that they can be regrouped."""
+
     def __init__(self, me: int, n: int) -> None:
         self.me = me
         self.n = n

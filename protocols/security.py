@@ -8,6 +8,8 @@ from typing import Literal
 Adversary = Literal["none", "semi-honest", "malicious"]
 Abort = Literal["none", "selective", "unanimous"]
 Dealer = Literal["none", "honest, non-colluding", "INSECURE local"]
+STRENGTH: tuple[Adversary, ...] = ("none", "semi-honest", "malicious")
+"""Adversaries, from the weakest promise to the strongest."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,14 @@ class Security:
     not_covered: tuple[str, ...] = ()
     provider: str = ""
 
+    def withstands(self, other: Security) -> bool:
+        """Whether nothing that `other` promises is lost: adversary, corruptions, dealer."""
+        return (
+            STRENGTH.index(self.adversary) >= STRENGTH.index(other.adversary)
+            and self.threshold >= other.threshold
+            and self.dealer in ("none", other.dealer)
+        )
+
     def __str__(self) -> str:
         bits = f"{self.comp_bits} computational bits"
         if self.stat_bits is not None:
@@ -49,3 +59,25 @@ class Security:
             *(f"not covered: {item}" for item in self.not_covered),
         ]
         return "\n".join(lines)
+
+
+def weakest(*all_: Security) -> Security:
+    """What is left for a value that went through several protocols: of everything the least."""
+    first, *rest = all_
+    for other in rest:
+        bits = [b for b in (first.stat_bits, other.stat_bits) if b is not None]
+        weaker = min(first, other, key=lambda s: STRENGTH.index(s.adversary))
+        with_dealer = other if first.dealer == "none" else first
+        missing = dict.fromkeys((*first.not_covered, *other.not_covered))
+        first = Security(
+            weaker.adversary,
+            weaker.abort,
+            min(first.threshold, other.threshold),
+            first.parties,
+            min(bits) if bits else None,
+            min(first.comp_bits, other.comp_bits),
+            with_dealer.dealer,
+            tuple(missing),
+            first.provider or other.provider,
+        )
+    return first

@@ -75,6 +75,7 @@ class Server:
     def _answer(self, header: Mapping[str, Any], arrays: list[Array]) -> Reply:
         actions: dict[str, Callable[[Mapping[str, Any], list[Array]], Reply]] = {
             "run": self._run,
+            "adopt": self._adopt,
             "put": self._put,
             "input": self._input,
             "open": self._open,
@@ -105,8 +106,12 @@ class Server:
         self.party.run_together(commands)
         return {}, []
 
+    def _adopt(self, header: Mapping[str, Any], arrays: list[Array]) -> Reply:
+        self.party.adopt_for_driver(str(header["protocol"]))
+        return {}, []
+
     def _put(self, header: Mapping[str, Any], arrays: list[Array]) -> Reply:
-        meta = Meta.from_wire(header["meta"]).with_(label=frozenset(), public=False)
+        meta = Meta.from_wire(header["meta"]).with_(label=frozenset(), public=False, path=())
         key = int(header["id"])
         self.party.evaluator.put(key, meta, tuple(arrays))
         if self.party.protocol.verifies:

@@ -200,7 +200,10 @@ class Session(Backend):
             return None
         parts = [arrays[0] for _, arrays in (answers[name] for name in self.names)]
         with np.errstate(over="ignore"):
-            return self.protocol.from_parties(parts, ref.meta)
+            return self.protocol_of(ref.meta).from_parties(parts, ref.meta)
+
+    def adopt(self, protocol: str) -> None:
+        self._ask({"do": "adopt", "protocol": protocol})
 
     def cost(self) -> dict[str, Any]:
         """Rounds and bytes among the parties, by party and by operation; bytes from the dealer."""

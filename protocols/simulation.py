@@ -28,6 +28,7 @@ from mpyc_core.transport.mesh import Array, Counters, Tag
 from .backend import Backend, Ref, Wrap, check_shape, decode, encode
 from .cheating import Cheater, Outcome, duel
 from .command import Command
+from .conversion import CONVERT, conversion_cost
 from .cost import Cost
 from .costmodel import blank
 from .dealt.local import GATE, InsecureLocalDealer
@@ -36,7 +37,7 @@ from .evaluator import Evaluator
 from .foresight import walk
 from .plain.protocol import Plain
 from .promises import broken_promise
-from .registry import get_op
+from .registry import get_op, get_protocol
 from .security import Security
 from .value import Public, Share, Value
 
@@ -107,8 +108,24 @@ class Simulation(Backend):
         if stat_bits is not None:
             for evaluator in self.evaluators:
                 evaluator.protocol.weaken(stat_bits)
-        session = fresh_key(32)
-        self._lockstep("setup", [e.protocol.setup(session) for e in self.evaluators])
+        self._session = fresh_key(32)
+        self._lockstep("setup", [e.protocol.setup(self._session) for e in self.evaluators])
+
+    def adopt(self, protocol: str) -> None:
+        n = len(self.names)
+        cls = get_protocol(protocol, n)
+        made = [cls(i, n) for i in range(n)]
+        if cls.needs_dealer and self.providers:
+            raise ConfigError(
+                f"protocol {protocol!r} needs a dealer, and this session's serves another "
+                "protocol already; two would take from one stream"
+            )
+        if cls.needs_dealer:
+            self.providers += InsecureLocalDealer(n, gate=GATE).providers()
+            for mine, provider in zip(made, self.providers, strict=True):
+                mine.attach(provider)
+        pairs = zip(self.evaluators, made, strict=True)
+        self._lockstep("setup", [e.adopt(mine, self._session) for e, mine in pairs])
 
     def _lockstep(self, name: str, steps: Sequence[Any]) -> list[Any]:
         self._sequence += 1
@@ -161,7 +178,12 @@ class Simulation(Backend):
             self._check(command)
 
     def declared_cost(self, op: str, inputs: Sequence[Ref | Public], **params: Any) -> Cost:
-        """What the protocol declares for an operation at this place of the program."""
+        """What the protocol declares for an operation at this place of the program.
+
+        `"convert"` takes `protocol` and `ring` as `convert` does; setting a protocol up comes once.
+        """
+        if op == CONVERT:
+            return self._declared_conversion(inputs[0], **params)
         position = self.evaluators[0].protocol.position
         values: dict[int, Value] = {
             id(x): x if isinstance(x, Public) else blank(x.meta) for x in inputs
@@ -170,10 +192,28 @@ class Simulation(Backend):
         command = Command(op, params=params)
         return walk(self.protocol, len(self.names), position, [command], operands)[0]
 
+    def _declared_conversion(
+        self, x: Ref | Public, protocol: str | None = None, ring: int | None = None
+    ) -> Cost:
+        if isinstance(x, Public):
+            raise ConfigError("only a secret converts from one protocol to another")
+        meta, command, _ = self._conversion(x, protocol, ring)
+        made, name = self.evaluators[0].protocols, command.params["protocol"]
+        now = x.meta.path[-1] if x.meta.path else ""
+        positions = (made[now].position, made[name].position if name in made else 0)
+        source, target = self.protocol_of(x.meta), self.protocol_of(meta)
+        return conversion_cost(source, target, len(self.names), positions, x.meta, meta)
+
     @property
     def security(self) -> Security:
         security = super().security
-        return replace(security, dealer="INSECURE local") if self.providers else security
+        return (
+            replace(security, dealer="INSECURE local") if self.protocol.needs_dealer else security
+        )
+
+    def security_of(self, meta: Meta) -> Security:
+        security = super().security_of(meta)
+        return security if security.dealer == "none" else replace(security, dealer="INSECURE local")
 
     @property
     def dealt(self) -> int:
@@ -243,15 +283,18 @@ class Simulation(Backend):
             return value.value
         shares = [e.values[key] for e in evaluators]
         parts = [
-            e.protocol.to_client(s)
+            e.protocol_of(s.meta).to_client(s)
             for e, s in zip(evaluators, shares, strict=True)
             if isinstance(s, Share)
         ]
-        return type(evaluators[0].protocol).from_parties(parts, value.meta)
+        return type(evaluators[0].protocol_of(value.meta)).from_parties(parts, value.meta)
 
     def _check(self, command: Command) -> None:
         """Run the oracle and compare; name the first operation where the two part."""
         if self._oracle is None:
+            return
+        if command.op == CONVERT:
+            self._convert_oracle(self._oracle, command)
             return
         operands = [self._oracle.values[x] if isinstance(x, int) else x for x in command.inputs]
         broken = broken_promise(command.op, operands, command.params)
@@ -260,13 +303,31 @@ class Simulation(Backend):
         if get_op(command.op).random:  # drawn by the parties: the oracle goes on with their result
             for key in command.outputs:
                 drawn = self._elements(self.evaluators, key)
-                self._oracle.put(key, self.evaluators[0].values[key].meta, (drawn,))
+                meta = self.evaluators[0].values[key].meta.with_(path=())
+                self._oracle.put(key, meta, (drawn,))
             return
         lockstep(
             [self._oracle.start(command)], names=["oracle"], counters=[Counters()], name=command.op
         )
+        self._compare(command)
+
+    def _convert_oracle(self, oracle: Evaluator, command: Command) -> None:
+        """A conversion changes nothing but the ring; checked against what the parties hold."""
+        (source,), (key,) = command.inputs, command.outputs
+        meta = self.evaluators[0].values[key].meta.with_(path=())
+        value = self._elements([oracle], source)  # type: ignore[arg-type]
+        old = oracle.values[source].meta  # type: ignore[index]
+        if meta.kind != "bit" and meta.ring is not old.ring:
+            value = meta.ring.from_int(old.ring.to_int(value))
+        oracle.put(key, meta, (value,))
+        self._compare(command)
+
+    def _compare(self, command: Command) -> None:
+        oracle = self._oracle
+        if oracle is None:
+            return
         for key in command.outputs:
-            got, want = self._peek(self.evaluators, key), self._peek([self._oracle], key)
+            got, want = self._peek(self.evaluators, key), self._peek([oracle], key)
             meta = self.evaluators[0].values[key].meta
             limit = 0.0 if meta.kind == "bit" else self._tolerance * 2.0**-meta.f
             off = np.abs(got.astype(float) - want.astype(float))

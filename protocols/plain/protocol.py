@@ -39,6 +39,12 @@ class Plain(Protocol):
     def security(cls, n: int) -> Security:
         return Security("none", "none", 0, n, None, 0, not_covered=("anything: values are clear",))
 
+    def holders(self) -> Sequence[int]:
+        return (0,)
+
+    def summand(self, x: Share) -> Array | None:
+        return x.parts[0]
+
     def setup(self, session: bytes) -> Steps[None]:
         return
         yield

@@ -175,6 +175,10 @@ class ReplicatedActive(Protocol):
         parts = yield from multiply.product(place, wide, "mul", x.parts, number, meta.shape, {})
         return Share(meta, parts)
 
+    def summand(self, x: Share) -> Array | None:
+        """The component that this party holds with the next one; its MAC stays behind."""
+        return x.parts[0] if x.meta.kind == "bit" else x.meta.ring.residue(x.parts[0])
+
     # -- products ---------------------------------------------------------------------------
     def product(
         self, kind: str, x: Share, y: Share, meta: Meta, shift: int, params: Mapping[str, Any]

@@ -118,6 +118,12 @@ class Shamir(Protocol):
     def open(self, x: Share, to: int | None) -> Steps[Array | None]:
         return (yield from sharing.open_(self._turn(), x, to))
 
+    def holders(self) -> Sequence[int]:
+        return range(threshold(self.n) + 1)
+
+    def summand(self, x: Share) -> Array | None:
+        return sharing.summand(self.n, self.me, x)
+
     def product(
         self, kind: str, x: Share, y: Share, meta: Meta, shift: int, params: Mapping[str, Any]
     ) -> Steps[Share]:

@@ -223,6 +223,16 @@ def own_bits(turn: Turn, b: Share, parties: list[int]) -> Array | None:
     return space.scaled(weight, vector(b.parts, b.meta))[0]
 
 
+def summand(n: int, me: int, x: Share) -> Array | None:
+    """This party's term of the secret, which t + 1 shares determine; None at the others."""
+    known = threshold(n) + 1
+    if me >= known:
+        return None
+    space = space_of(x.meta, n)
+    weight = space.scalars.lagrange(range(1, known + 1), 0)[me]
+    return space.scaled(weight, vector(x.parts, x.meta))[0].reshape(x.parts[0].shape)
+
+
 def from_parties(parts: Sequence[Array], meta: Meta) -> Array:
     """Put together, at a client, what it was sent; wrong shares of numbers are noticed."""
     if meta.kind == "bit":

@@ -155,6 +155,12 @@ class Spdz2k(Protocol):
         turn = self._turn(client.admit_needs(x.meta, wide, self.n))
         return share_of(x.meta, (yield from client.admit(turn, x, wide)))
 
+    planar = False  # every bit has a MAC of 16 bytes
+
+    def summand(self, x: Share) -> Array | None:
+        """The term of the value modulo 2^k; its MAC stays behind."""
+        return x.parts[0] if x.meta.kind == "bit" else x.meta.ring.residue(x.parts[0])
+
     def open(self, x: Share, to: int | None) -> Steps[Array | None]:
         wide = self._wide(x.meta.ring)
         turn = self._turn(sharing.output_needs(x.meta, wide, to))
