@@ -183,7 +183,7 @@ def test_a_client_finds_every_lie_of_a_party(kind: str) -> None:
         for at in range(0, parts[0].size, 5):
             wrong = [part.copy() for part in parts]
             wrong[party][at] ^= 1
-            with pytest.raises(ConsistencyCheckFailed, match="nothing was shown|deviates"):
+            with pytest.raises(ConsistencyCheckFailed, match=r"nothing was shown|deviates"):
                 unsealed(wrong, meta, Z128)
     with pytest.raises(ShapeMismatch):
         Spdz2k.from_parties([parts[0], parts[1], np.zeros((3,), np.uint64)], meta)
