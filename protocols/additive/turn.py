@@ -96,6 +96,9 @@ class Turn:
 class Dealt:
     """One party's shares of one correlation, place by place, taken from the provider once.
 
+    What the party's seed gives is there at once. Only a place that is dealt waits for the dealer,
+    who works while the parties exchange what the seeds hide.
+
     Parameters
     ----------
     provider : the dealer as this party sees it.
@@ -103,24 +106,32 @@ class Dealt:
     """
 
     def __init__(self, provider: Provider, want: Want) -> None:
-        self._want, self._source = want, provider.source
+        self._want, self._provider, self._source = want, provider, provider.source
         self._places = correlation(want.kind).places(want.facts)
-        sent, first = iter(provider.take(want)), provider.me == 0
-        self._sent = {j: next(sent) for j, p in enumerate(self._places) if p.dealt and first}
+        self._sent: dict[int, Array] | None = None
+        provider.begin(want)
 
     def array(self, j: int) -> Array:
         """The share of place j."""
-        if j in self._sent:
-            return self._sent[j]
         place = self._places[j]
+        if place.dealt and j in (sent := self._corrections()):
+            return sent[j]
         return self._source.words(self._want, j, place.shape, place.dtype)
 
     def pad(self, j: int) -> Array:
         """The share of place j as a pad: kernels make its words if they come from a seed."""
-        if j in self._sent:
-            return as_pad(self._sent[j])
         place = self._places[j]
+        if place.dealt and j in (sent := self._corrections()):
+            return as_pad(sent[j])
         return self._source.pad(self._want, j, place.shape, place.dtype)
+
+    def _corrections(self) -> dict[int, Array]:
+        """What the dealer sent to this party, by place; nothing but to the first one."""
+        if self._sent is None:
+            sent = self._provider.complete(self._want)
+            dealt = [j for j, place in enumerate(self._places) if place.dealt]
+            self._sent = dict(zip(dealt, sent, strict=True)) if sent else {}
+        return self._sent
 
 
 def wants_of(op: int, needs: Needs) -> list[Want]:

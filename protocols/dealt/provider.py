@@ -83,7 +83,27 @@ class Provider(ABC):
         ------
         RuntimeError : the want was taken before: what hides a message must not hide another.
         """
-        self._once(want)
+        self.begin(want)
+        return self.complete(want)
+
+    def begin(self, want: Want) -> None:
+        """Take what the seed gives of a want, once; `complete` it when the rest is needed.
+
+        Raises
+        ------
+        RuntimeError : the want was taken before.
+        """
+        buffers = self._taken.setdefault(want.op, set())
+        if want.op < self._oldest or want.buffer in buffers:
+            raise RuntimeError(f"{want} was taken twice; every correlation serves one message")
+        buffers.add(want.buffer)
+        while len(self._taken) > REMEMBERED:
+            op = next(iter(self._taken))
+            del self._taken[op]
+            self._oldest = max(self._oldest, op + 1)
+
+    def complete(self, want: Want) -> list[Array]:
+        """The corrections of a want that was begun; waits for the dealer."""
         start = time.perf_counter()
         arrays = self.fetch(want)
         self.waited += time.perf_counter() - start
@@ -97,13 +117,3 @@ class Provider(ABC):
         corrections = self.take(want)
         own = kind.shares(self.source, want, self.me, self.n)
         return kind.finish(own, corrections, want, self.me)
-
-    def _once(self, want: Want) -> None:
-        buffers = self._taken.setdefault(want.op, set())
-        if want.op < self._oldest or want.buffer in buffers:
-            raise RuntimeError(f"{want} was taken twice; every correlation serves one message")
-        buffers.add(want.buffer)
-        while len(self._taken) > REMEMBERED:
-            op = next(iter(self._taken))
-            del self._taken[op]
-            self._oldest = max(self._oldest, op + 1)
