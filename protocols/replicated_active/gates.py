@@ -20,12 +20,17 @@ more chunk, Y^K u_* and Y^K v_* with random elements, hides them; A shows U(y) a
 to B, who compares.
 
 Soundness. If a sum is wrong, some h is; it agrees with <U(Y), V(Y)> in at most 2 K points. A and B
-are honest then, and y comes from their common key, unknown to party i before it sent its message.
+are honest then, and y comes from their common key, unknown to party i before its message arrived.
 So a wrong AND is found but with probability (1 + sum over the levels of 2 K) / 2^64 < 2^-54.
+
+Challenges. A verifier may be rounds ahead of the other, who still waits for party i. So w and y are
+digests of two halves of 128 bits, of which A tells party i one and B the other, each when it has
+received all that came before. A digest of the half that it does not tell goes with it: neither can
+tell a half of its own choice.
 
 Secrecy, party i honest. B sees its parts of the coefficients, which are hidden by those of A, U(y),
 hidden by y^K u_*, and A's part of h(y), which follows. A sees nothing. Party i answers only points
-that A and B both sent it, so that a corrupted one cannot make it prove another statement.
+of which A and B told it alike, so that a corrupted one cannot make it prove another statement.
 
 Reference   two verifiers and a prover that knows both of their inputs [BGIN19, section 3], with
 inner products that are halved as in [GS20, section 4]; here in K parts, and bits first.
@@ -43,6 +48,7 @@ from mpyc_core.prg import Stream
 from mpyc_core.protocols.cost import Cost
 from mpyc_core.transport.mesh import Array, Round, Spec, Steps
 
+from . import digest as digests
 from .ledger import Gate, flat
 from .place import Place
 
@@ -50,6 +56,9 @@ BITS = field.NIBBLES
 """Chunks of the first level, which are of 4 bits of each word."""
 FEW, SOME = 64, 1 << 15
 WORD = np.dtype(np.uint64)
+HALF = 16
+TOLD = Spec(np.dtype(np.uint8), (HALF + 32,))
+"""Half of a challenge, and the digest of the other half."""
 
 
 def plan(words: int) -> list[int]:
@@ -62,11 +71,11 @@ def plan(words: int) -> list[int]:
 
 
 def prove_cost(words: int) -> Cost:
-    """Seeds; in each level coefficients to one verifier, points from both; the last elements."""
+    """A seed; in each level coefficients to one verifier, a point from both; the last elements."""
     levels = [2 * BITS - 1, *(2 * k - 1 for k in plan(words))]
     levels[-1] += 2
-    points = 2 * (len(levels) - 1)
-    return Cost(1 + 2 * len(levels), (8 * (2 * 2 + sum(levels) + points + 2),) * 3)
+    challenges = 2 * len(levels) * TOLD.shape[0]
+    return Cost(1 + 2 * len(levels), (8 * (sum(levels) + 2) + challenges,) * 3)
 
 
 @dataclass
@@ -86,9 +95,8 @@ def prove(place: Place, gates: list[Gate]) -> Steps[None]:
     """
     x, y = ([flat([getattr(g, name)[i] for g in gates]) for i in (0, 1)] for name in "xy")
     claim, mask = flat([g.claim for g in gates]), flat([g.mask for g in gates])
-    seeds = _seeds(place)
-    own = yield from _points(place, seeds)
-    weights = [Stream(seed.tobytes()).words(0, 0, mask.shape) for seed in (own, *seeds)]
+    seeds = yield from _challenges(place, 0)
+    weights = [Stream(seed.tobytes()).words(0, 0, mask.shape) for seed in seeds]
     none = np.empty(0, np.uint64)
     sides = [
         Side(np.concatenate([x[0], y[0]]), np.concatenate([y[1], x[1]]), none),
@@ -113,24 +121,47 @@ def prove(place: Place, gates: list[Gate]) -> Steps[None]:
     yield from _finish(place, sides, last, len(levels) + 1)
 
 
-def _seeds(place: Place) -> list[Array]:
-    """Seeds of the weights of the previous and of the next party, known to their verifiers."""
-    return [place.words(peer, "challenge", 0, (2,)) for peer in (place.next, place.prev)]
+def _halves(place: Place, number: int) -> list[Array]:
+    """Both halves of the challenges of the previous and of the next party, for their verifiers."""
+    return [place.words(peer, "challenge", number, (4,)) for peer in (place.next, place.prev)]
 
 
-def _points(place: Place, mine: list[Array]) -> Steps[Array]:
-    """Send what the previous and the next party are to know now; receive what this one is."""
+def _whole(place: Place, halves: Array) -> Array:
+    """The challenge of two halves, 128 bits."""
+    return digests.digest(halves, purpose="challenge", op=place.op).view(np.uint64)[:2]
+
+
+def _challenges(place: Place, number: int) -> Steps[list[Array]]:
+    """Tell the previous and the next party half of their challenges, and learn the own one.
+
+    Returns
+    -------
+    list : the challenges of this party, of the previous and of the next one.
+    """
+
+    def digest(half: Array) -> Array:
+        return digests.digest(half, purpose="half", op=place.op)
+
+    drawn = _halves(place, number)
+    (mine, other), (others, own) = ((h[:2].view(np.uint8), h[2:].view(np.uint8)) for h in drawn)
     received = yield Round(
-        send={place.prev: [mine[0]], place.next: [mine[1]]},  # public from here on
-        recv={peer: [Spec.of(mine[0])] for peer in (place.next, place.prev)},
+        send={  # public once both verifiers have told their halves
+            place.prev: [np.concatenate([mine, digest(other)])],
+            place.next: [np.concatenate([own, digest(others)])],
+        },
+        recv={peer: [TOLD] for peer in (place.next, place.prev)},
     )
     first, second = received[place.next][0], received[place.prev][0]
-    if not np.array_equal(first, second):
+    halves = np.concatenate([first[:HALF], second[:HALF]])
+    if not (
+        np.array_equal(first[HALF:], digest(halves[HALF:]))
+        and np.array_equal(second[HALF:], digest(halves[:HALF]))
+    ):
         raise ConsistencyCheckFailed(
             f"proof of ANDs: parties {place.next} and {place.prev} sent different challenges; one "
             "of them deviates from the protocol"
         )
-    return first
+    return [_whole(place, h) for h in (halves.view(np.uint64), *drawn)]
 
 
 def _send_coefficients(
@@ -149,20 +180,18 @@ def _send_coefficients(
     return parts
 
 
-def _drawn_points(place: Place, level: int) -> list[Array]:
-    """The random points of the previous and of the next party's proof; never 0."""
-    points = [place.words(p, "challenge", 1 + level, (1,)) for p in (place.next, place.prev)]
-    return [np.maximum(point, np.uint64(1)) for point in points]
+def _point(challenge: Array) -> Array:
+    """A random point, never 0."""
+    return np.maximum(challenge[:1], np.uint64(1))
 
 
 def _level(place: Place, sides: list[Side], found: Array, level: int) -> Steps[list[Array]]:
     """Send the coefficients of h, then learn the point; the points of the three proofs."""
     parts = yield from _send_coefficients(place, sides, found, level, found.size // 2)
-    points = _drawn_points(place, level)
-    own = yield from _points(place, points)
-    for part, side, point in zip(parts, sides[1:], points, strict=True):
+    points = [_point(c) for c in (yield from _challenges(place, 1 + level))]
+    for part, side, point in zip(parts, sides[1:], points[1:], strict=True):
         side.part = _weigh(_powers(point, part.size), part)
-    return [own, *points]
+    return points
 
 
 def _finish(place: Place, sides: list[Side], chunks: int, level: int) -> Steps[None]:
@@ -174,7 +203,7 @@ def _finish(place: Place, sides: list[Side], chunks: int, level: int) -> Steps[N
     for i, factor in enumerate(u):
         found[i : i + v.size] ^= _times(np.full(v.size, factor), v)
     parts = yield from _send_coefficients(place, sides, found, level, chunks - 1)
-    points = _drawn_points(place, level)
+    points = [_point(_whole(place, halves)) for halves in _halves(place, 1 + level)]
     for part, side, point in zip(parts, sides[1:], points, strict=True):
         side.part = _weigh(_powers(point, part.size), part)
     their_u = place.words(place.prev, "proof", level + 1, (1,))
