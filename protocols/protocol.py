@@ -58,7 +58,7 @@ class Protocol(ABC):
     """Whether it takes correlated randomness from a crypto provider."""
 
     planar: bool = True
-    """Whether every component of a share of bits is packed planes, so that they can be regrouped."""
+    """Whether all components of a share of bits are packed planes, which can be regrouped."""
 
     def __init__(self, me: int, n: int) -> None:
         self.me = me

@@ -7,7 +7,7 @@ beside the protocol (`debug`), the record of every party's view, replaced messag
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from mpyc_core.errors import (
 )
 from mpyc_core.meta import Meta
 from mpyc_core.transport.lockstep import lockstep
-from mpyc_core.transport.mesh import Array, Counters, Tag
+from mpyc_core.transport.mesh import Array, Counters, Tag, describe
 
 from .backend import Backend, Ref, Wrap, check_shape, decode, encode
 from .cheating import Cheater, Outcome, duel
@@ -31,8 +31,9 @@ from .command import Command
 from .conversion import CONVERT, conversion_cost
 from .cost import Cost
 from .costmodel import blank
-from .dealt.local import GATE, InsecureLocalDealer
+from .dealt.local import GATE, InsecureLocalDealer, LocalProvider
 from .dealt.provider import Provider
+from .dealt.want import Want
 from .evaluator import Evaluator
 from .foresight import walk
 from .plain.protocol import Plain
@@ -40,18 +41,7 @@ from .promises import broken_promise
 from .registry import get_op, get_protocol
 from .security import Security
 from .value import Public, Share, Value
-
-
-@dataclass(frozen=True)
-class Message:
-    """One message of a view: who sent what to whom, in which operation and round."""
-
-    op: int
-    name: str
-    round: int
-    sender: str
-    receiver: str
-    arrays: tuple[Array, ...]
+from .view import Message, View, reason
 
 
 class Simulation(Backend):
@@ -98,7 +88,7 @@ class Simulation(Backend):
         self.providers: list[Provider] = []
         """What each party sees of the dealer, where the protocol needs one."""
         if self.protocol.needs_dealer:
-            self.providers += InsecureLocalDealer(n, gate=GATE).providers()
+            self.providers += self._dealer()
             for evaluator, provider in zip(self.evaluators, self.providers, strict=True):
                 evaluator.protocol.attach(provider)
         self._cheat = cheat
@@ -121,7 +111,7 @@ class Simulation(Backend):
                 "protocol already; two would take from one stream"
             )
         if cls.needs_dealer:
-            self.providers += InsecureLocalDealer(n, gate=GATE).providers()
+            self.providers += self._dealer()
             for mine, provider in zip(made, self.providers, strict=True):
                 mine.attach(provider)
         pairs = zip(self.evaluators, made, strict=True)
@@ -131,6 +121,7 @@ class Simulation(Backend):
         self._sequence += 1
         if self._cheat is not None:
             return self._against(self._cheat, name, steps)
+        told = describe.set(reason if self._record else None)
         try:
             return lockstep(
                 steps,
@@ -138,12 +129,18 @@ class Simulation(Backend):
                 counters=self.counters,
                 op=self._sequence,
                 name=name,
-                observer=self._observe if self._record else None,
+                listener=self._note if self._record else None,
             )
         except (ProtocolAbort, TransportError) as error:
             for evaluator in self.evaluators:
                 evaluator.end(error)
             raise
+        finally:
+            describe.reset(told)
+
+    def _dealer(self) -> list[LocalProvider]:
+        observer = self._note_dealt if self._record else None
+        return InsecureLocalDealer(len(self.names), gate=GATE, observer=observer).providers()
 
     def _against(self, cheat: Cheater, name: str, steps: Sequence[Any]) -> list[Any]:
         """The same with a corrupted party; raises the first error of an honest one."""
@@ -163,11 +160,18 @@ class Simulation(Backend):
             raise failed
         return results
 
-    def _observe(self, tag: Tag, sender: int, to: int, arrays: list[Array]) -> list[Array]:
+    def _note(self, tag: Tag, sender: int, to: int, arrays: list[Array], why: list[str]) -> None:
+        names = self.names[sender], self.names[to]
         self._messages.append(
-            Message(tag.op, tag.name, tag.round, self.names[sender], self.names[to], tuple(arrays))
+            Message(tag.op, tag.name, tag.round, *names, tuple(arrays), tuple(why))
         )
-        return arrays
+
+    def _note_dealt(self, want: Want, party: int, arrays: list[Array]) -> None:
+        """A correction of the dealer: what completes shares that else come from seeds."""
+        why = ("hidden by what the seeds of the other parties give",) * len(arrays)
+        kept = tuple(np.array(array) for array in arrays)
+        to, name = self.names[party], f"dealt {want.kind}"
+        self._messages.append(Message(self._sequence, name, 0, "the dealer", to, kept, why))
 
     def submit(self, commands: Sequence[Command]) -> None:
         while self.dropped:
@@ -339,12 +343,25 @@ class Simulation(Backend):
                     " a value left its range"
                 )
 
-    def view(self, party: str) -> list[Message]:
-        """Every message that a party received, in order; needs record=True."""
+    def view(self, party: str | int | Sequence[str | int]) -> View:
+        """Every message that a party, or a coalition, received from outside, in order.
+
+        Needs record=True. A view is a list of messages, whose arrays serve for statistics, and
+        prints as a table: who sent what, what hides it, what it could mean.
+
+        Parameters
+        ----------
+        party : a name or an index, or several of them.
+        """
         if not self._record:
             raise ConfigError("messages were not recorded; use simulate(..., record=True)")
-        self.index(party)
-        return [m for m in self._messages if m.receiver == party]
+        each = [party] if isinstance(party, (str, int)) else list(party)
+        for p in each:
+            if isinstance(p, int) and not 0 <= p < len(self.names):
+                raise ConfigError(f"no party {p}; there are {len(self.names)}, from 0")
+        members = tuple(self.names[p if isinstance(p, int) else self.index(p)] for p in each)
+        found = [m for m in self._messages if m.receiver in members and m.sender not in members]
+        return View(found, members, self.protocol.security(len(self.names)).threshold)
 
     def cost(self) -> dict[str, Any]:
         """Rounds and bytes, by party and by operation, and bytes from the dealer."""

@@ -18,6 +18,8 @@ from .mesh import Array, Counters, Received, Round, Steps, T, Tag, payload_bytes
 
 Observer = Callable[[Tag, int, int, list[Array]], list[Array]]
 """Sees (tag, sender, receiver, arrays) of every message and returns what is delivered."""
+Listener = Callable[[Tag, int, int, list[Array], list[str]], None]
+"""Is told of every message, with the note of each array (see `Round.why`)."""
 
 
 def _frozen(array: Array) -> Array:
@@ -34,6 +36,7 @@ def lockstep(
     op: int = 0,
     name: str = "",
     observer: Observer | None = None,
+    listener: Listener | None = None,
 ) -> list[T]:
     """Run one operation at all parties in lock step.
 
@@ -42,6 +45,7 @@ def lockstep(
     parties : one generator per party, in party order.
     counters : one per party; book what each sends.
     observer : sees, and may replace, each message on its way.
+    listener : is told of each message as it was sent.
 
     Returns
     -------
@@ -63,8 +67,18 @@ def lockstep(
         for i, step in enumerate(rounds):
             counters[i].add(tag, payload_bytes(step.send), 0)
         inbox = [_deliver(tag, rounds, i, names, observer) for i in range(n)]
+        if listener is not None:
+            _tell(tag, rounds, listener)
         index += 1
     return results
+
+
+def _tell(tag: Tag, rounds: Sequence[Round], listener: Listener) -> None:
+    for to in range(len(rounds)):
+        for source, step in enumerate(rounds):
+            if to in step.send:
+                arrays = [_frozen(a) for a in step.send[to]]
+                listener(tag, source, to, arrays, step.why(to))
 
 
 def _advance(
@@ -151,6 +165,8 @@ def _merge(steps: Sequence[Round]) -> Round:
     for step in steps:
         for peer, arrays in step.send.items():
             merged.send.setdefault(peer, []).extend(arrays)
+            if step.note or step.notes:
+                merged.notes.setdefault(peer, []).extend(step.why(peer))
         for peer, specs in step.recv.items():
             merged.recv.setdefault(peer, []).extend(specs)
     return merged

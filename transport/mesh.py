@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self, TypeVar
 
@@ -47,14 +48,27 @@ class Spec(NamedTuple):
             )
 
 
+describe: ContextVar[Callable[[], str] | None] = ContextVar("describe", default=None)
+"""While messages are recorded for a lesson: what says why a round that is being made is safe."""
+
+
 @dataclass
 class Round:
     """One communication round of one party: arrays to send and specs of those to receive."""
 
     send: dict[int, list[Array]] = field(default_factory=dict)
     recv: dict[int, list[Spec]] = field(default_factory=dict)
+    notes: dict[int, list[str]] = field(default_factory=dict)
+    """For each array sent, why it is safe to send; empty unless messages are recorded."""
+    note: str = ""
+
+    def why(self, peer: int) -> list[str]:
+        """The note of each array sent to a peer."""
+        return self.notes.get(peer) or [self.note] * len(self.send.get(peer, ()))
 
     def __post_init__(self) -> None:
+        if (told := describe.get()) is not None:
+            self.note = told()
         for peer, arrays in self.send.items():
             self.send[peer] = [np.asarray(a, order="C") for a in arrays]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mpyc_core.entropy import fresh_key
 from mpyc_core.errors import ConfigError
@@ -14,6 +14,8 @@ from .provider import Provider
 from .source import SEED_BYTES, Source
 from .want import Want
 
+Observer = Callable[[Want, int, list[Array]], None]
+"""Sees (want, party, corrections)."""
 GATE = object()
 """What a simulation shows to be let in."""
 WARNING = (
@@ -29,6 +31,7 @@ class InsecureLocalDealer:
     ----------
     n : number of parties.
     gate : held by simulations alone.
+    observer : sees what each party is sent.
 
     Raises
     ------
@@ -37,13 +40,14 @@ class InsecureLocalDealer:
 
     name = "INSECURE local"
 
-    def __init__(self, n: int, *, gate: object = None) -> None:
+    def __init__(self, n: int, *, gate: object = None, observer: Observer | None = None) -> None:
         if gate is not GATE:
             raise ConfigError(
                 "a local dealer exists in mpc.simulate only; elsewhere name a crypto provider of "
                 "its own with crypto_provider=... and start it with `mpc dealer`"
             )
         self._n = n
+        self._observer = observer
         self._seeds = [fresh_key(SEED_BYTES) for _ in range(n)]
         self._sources: list[Source] = []
         print(WARNING, file=sys.stderr)
@@ -67,7 +71,10 @@ class InsecureLocalDealer:
             return []
         for source in self._sources:
             source.bind(program)
-        return kind.corrections(self._sources, want)[party]
+        arrays = kind.corrections(self._sources, want)[party]
+        if self._observer is not None:
+            self._observer(want, party, arrays)
+        return arrays
 
 
 class LocalProvider(Provider):

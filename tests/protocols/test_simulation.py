@@ -77,3 +77,31 @@ def test_two_sessions_have_unrelated_shares() -> None:
             return np.asarray(s.evaluators[0].values[x._ref.id].parts[0])
 
     assert not np.any(components() == components())
+
+
+@pytest.mark.parametrize("protocol", ["replicated", "additive", "shamir", "replicated-active"])
+def test_a_view_says_what_hides_every_message(protocol: str) -> None:
+    """Also what a coalition receives from outside, and what the dealer sends."""
+    with mpc.simulate(3, protocol=protocol, record=True) as s:
+        x = s.share(np.array([1.5, -2.0]), owner="party0")
+        (x * x).relu().reveal(to="party1")
+        alone, both = s.view(party=1), s.view(party=(0, 1))
+        assert {m.receiver for m in alone} == {"party1"} and alone.members == ("party1",)
+        assert {m.sender for m in both} <= {"party2", "the dealer"}
+        assert any(m.sender == "the dealer" for m in both) == (protocol == "additive")
+        assert all(len(m.why) == len(m.arrays) for m in both)
+        assert all("caller" not in why for m in (*alone, *both) for why in m.why)
+        said = [bool(why) for m in alone for why in m.why]
+        assert np.mean(said) == 1 or protocol == "replicated-active"
+        assert len(alone.bits()) == 8 * sum(a.nbytes for a in alone.arrays)
+        table = str(alone)
+        assert "what hides it" in table and "the opened value" in table
+        assert ("may be corrupted" in str(both)) == (protocol != "additive")
+        with pytest.raises(errors.ConfigError, match="no party"):
+            s.view(party=3)
+
+
+def test_rounds_carry_no_notes_unless_recorded() -> None:
+    from mpyc_core.transport.mesh import Round
+
+    assert Round(send={1: [np.zeros(1)]}).why(1) == [""]  # hidden by nothing: a test
