@@ -188,6 +188,12 @@ def product_into(a: Array, b: Array, out: Array) -> None:
     (m, k), n = a.shape, b.shape[1]
     if m * k * n == 0:
         return
+    if a.dtype != WORD:
+        from .kernels.wide_product import FEW, product_127_into
+
+        if min(m, n) >= FEW:
+            product_127_into(a, b, out)
+            return
     kernels, size = _kernels(a.dtype)
     x, y, z = limbs.flat_words(a), limbs.flat_words(b.T), out.reshape(-1).view(WORD)
 

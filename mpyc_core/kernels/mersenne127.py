@@ -3,7 +3,8 @@
 Arrays are the words lo, hi, lo, hi, ... of elements lo + 2^64 * hi below p. Where an argument says
 `raw`, any two words stand for their number modulo p. Sums of products are kept unreduced: with
 x = x0 + 2^64 * x1 and 2^128 = 2, a product is (x0*y0 + 2*x1*y1) + 2^64 * (x0*y1 + x1*y0), and each
-of the two parts is summed in three words. No step depends on values.
+of the two parts is summed in three words; 2*x1 fits a word where x is an element. No step depends
+on values.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import numpy.typing as npt
 
 from mpyc_core.jit import device, kernel
 
-from .simd import high_product
+from .simd import add_product
 
 Array = npt.NDArray[Any]
 
 _LOW = np.uint64((1 << 63) - 1)
 _TOP = np.uint64(63)
+_SIGN = np.uint64(62)
 _ONE = np.uint64(1)
 _ZERO = np.uint64(0)
 
@@ -71,30 +73,14 @@ def closed(l0: Any, l1: Any, l2: Any, m0: Any, m1: Any, m2: Any) -> Any:
 
 
 @device
-def reduced(l0: Any, l1: Any, l2: Any, m0: Any, m1: Any, m2: Any, u0: Any, u1: Any, u2: Any) -> Any:
-    """l + 2^64 * m + 2 * u modulo p, for sums of three words."""
-    r0, r1 = closed(l0, l1, l2, m0, m1, m2)
-    v0, v1 = folded(u0, u1, u2)
-    v0, v1 = plus(v0, v1, v0, v1)
-    return plus(r0, r1, v0, v1)
-
-
-@device
 def times(x0: Any, x1: Any, y0: Any, y1: Any) -> Any:
     """x * y for elements."""
-    u0, u1 = x1 * y1, high_product(x1, y1)
-    d0, d1 = u0 << _ONE, (u1 << _ONE) | (u0 >> _TOP)
-    l0 = x0 * y0 + d0
-    l1 = high_product(x0, y0)
-    a1 = l1 + d1
-    l2 = np.uint64(a1 < d1)
-    carry = np.uint64(l0 < d0)
-    b1 = a1 + carry
-    l2 += np.uint64(b1 < carry)
-    v0, w0 = x0 * y1, x1 * y0
-    m0 = v0 + w0
-    m1 = high_product(x0, y1) + high_product(x1, y0) + np.uint64(m0 < w0)
-    return closed(l0, b1, l2, m0, m1, _ZERO)
+    zero = x0 ^ x0
+    l0, l1, l2 = add_product(zero, zero, zero, x0, y0)
+    l0, l1, l2 = add_product(l0, l1, l2, x1 + x1, y1)  # 2^128 = 2
+    m0, m1, m2 = add_product(zero, zero, zero, x0, y1)
+    m0, m1, m2 = add_product(m0, m1, m2, x1, y0)
+    return closed(l0, l1, l2, m0, m1, m2)
 
 
 @kernel(_TWO)
@@ -125,6 +111,16 @@ def mul(x: Array, x_step: int, y: Array, y_step: int, start: int, stop: int, out
         out[2 * i], out[2 * i + 1] = times(x[a], x[a + 1], y[b], y[b + 1])
 
 
+@kernel("const u8[::1], u8[::1]")
+def signed(x: Array, out: Array) -> None:
+    """out = the integers in (-p/2, p/2) that elements stand for, as two's complement."""
+    for i in range(x.size // 2):
+        upper = x[2 * i + 1] >> _SIGN
+        lo = x[2 * i] + upper  # -p = 1 - 2^127
+        out[2 * i] = lo
+        out[2 * i + 1] = x[2 * i + 1] + np.uint64(lo < upper) - (upper << _TOP)
+
+
 @kernel("const u8[::1], i8, i8, i8, u8[::1]")
 def total(rows: Array, count: int, start: int, stop: int, out: Array) -> None:
     """out = the sum of `count` raw rows of out's length, one after the other."""
@@ -144,16 +140,16 @@ def combine(
     """out = matrix @ rows, from column `start` to `stop`; `count` raw rows of a length."""
     for r in range(matrix.size // (2 * count)):
         for i in range(start, stop):
-            l0 = l1 = l2 = m0 = m1 = m2 = u0 = u1 = u2 = _ZERO
+            l0 = l1 = l2 = m0 = m1 = m2 = _ZERO
             for c in range(count):
                 x0, x1 = matrix[2 * (r * count + c)], matrix[2 * (r * count + c) + 1]
                 y0, y1 = rows[2 * (c * length + i)], rows[2 * (c * length + i) + 1]
-                l0, l1, l2 = summed(l0, l1, l2, x0, y0)
-                u0, u1, u2 = summed(u0, u1, u2, x1, y1)
-                m0, m1, m2 = summed(m0, m1, m2, x0, y1)
-                m0, m1, m2 = summed(m0, m1, m2, x1, y0)
+                l0, l1, l2 = add_product(l0, l1, l2, x0, y0)
+                l0, l1, l2 = add_product(l0, l1, l2, x1 + x1, y1)  # 2^128 = 2
+                m0, m1, m2 = add_product(m0, m1, m2, x0, y1)
+                m0, m1, m2 = add_product(m0, m1, m2, x1, y0)
             at = 2 * (r * length + i)
-            out[at], out[at + 1] = reduced(l0, l1, l2, m0, m1, m2, u0, u1, u2)
+            out[at], out[at + 1] = closed(l0, l1, l2, m0, m1, m2)
 
 
 @kernel("const u8[::1], const u8[::1], i8, i8, i8, u8[::1]")
@@ -162,23 +158,13 @@ def dots(a: Array, bt: Array, depth: int, first: int, last: int, out: Array) -> 
     width = bt.size // (2 * depth)
     for i in range(a.size // (2 * depth)):
         for j in range(first, last):
-            l0 = l1 = l2 = m0 = m1 = m2 = u0 = u1 = u2 = _ZERO
+            l0 = l1 = l2 = m0 = m1 = m2 = _ZERO
             for k in range(depth):
                 x0, x1 = a[2 * (i * depth + k)], a[2 * (i * depth + k) + 1]
                 y0, y1 = bt[2 * (j * depth + k)], bt[2 * (j * depth + k) + 1]
-                l0, l1, l2 = summed(l0, l1, l2, x0, y0)
-                u0, u1, u2 = summed(u0, u1, u2, x1, y1)
-                m0, m1, m2 = summed(m0, m1, m2, x0, y1)
-                m0, m1, m2 = summed(m0, m1, m2, x1, y0)
+                l0, l1, l2 = add_product(l0, l1, l2, x0, y0)
+                l0, l1, l2 = add_product(l0, l1, l2, x1 + x1, y1)  # 2^128 = 2
+                m0, m1, m2 = add_product(m0, m1, m2, x0, y1)
+                m0, m1, m2 = add_product(m0, m1, m2, x1, y0)
             at = 2 * (i * width + j)
-            out[at], out[at + 1] = reduced(l0, l1, l2, m0, m1, m2, u0, u1, u2)
-
-
-@device
-def summed(s0: Any, s1: Any, s2: Any, x: Any, y: Any) -> Any:
-    """s + x * y in three words."""
-    lo, hi = x * y, high_product(x, y)
-    t0 = s0 + lo
-    carry = hi + np.uint64(t0 < lo)  # hi is at most 2^64 - 2
-    t1 = s1 + carry
-    return t0, t1, s2 + np.uint64(t1 < carry)
+            out[at], out[at + 1] = closed(l0, l1, l2, m0, m1, m2)

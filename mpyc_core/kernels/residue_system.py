@@ -1,4 +1,4 @@
-"""A residue number system for products modulo 2^128: its moduli, and how to go in and out.
+"""A residue number system for products modulo 2^128 or 2^127 - 1: its moduli, and ways in and out.
 
 Operands are read as signed integers. A sum S of DEPTH products is then below M / 4, for M the
 product of MODULI, so its residues determine it: S = sum_i s_i * M / m_i - q * M, where s_i is any
@@ -48,9 +48,11 @@ def _digits(value: int) -> list[int]:
     return [(biased >> 16 * j & 0xFFFF ^ 0x8000) - 0x8000 for j in range(DIGITS)]
 
 
-def _cofactors() -> Array:
-    """Digits of M / m in pairs of moduli, and of -M with nothing beside it."""
-    rows = [_digits(PRODUCT // m) for m in _PRIMES] + [_digits(-PRODUCT), [0] * DIGITS]
+def _cofactors(modulus: int) -> Array:
+    """Digits of M / m in pairs of moduli, and of -M with nothing beside it; all by a modulus."""
+    half = modulus // 2
+    values = [*(PRODUCT // m for m in _PRIMES), -PRODUCT]
+    rows = [_digits((v + half) % modulus - half) for v in values] + [[0] * DIGITS]
     table = np.array(rows, np.int16).reshape(-1, 2, DIGITS)
     return _paired(np.ascontiguousarray(table.transpose(0, 2, 1)).reshape(-1, 2 * DIGITS))
 
@@ -65,4 +67,5 @@ PRODUCT = math.prod(_PRIMES)
 MODULI = np.array(_PRIMES, np.int64)
 LEFT = _coefficients(scaled=True)
 RIGHT = _coefficients(scaled=False)
-COFACTORS = _cofactors()
+COFACTORS = _cofactors(1 << 128)
+COFACTORS_127 = _cofactors((1 << 127) - 1)

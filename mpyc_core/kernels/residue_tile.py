@@ -1,4 +1,4 @@
-"""Products of matrices modulo 2^128 by residues: into residues, tiles of sums, and back."""
+"""Products of matrices modulo 2^128 or 2^127 - 1 by residues: into them, tiles, and back."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from mpyc_core.jit import device, kernel
 
+from .mersenne127 import canonical, plus
 from .residue_system import BIAS, COUNT, DIGITS
 from .simd import (
     add_fraction,
@@ -29,6 +30,10 @@ ROWS = 8
 COLUMNS = 32
 CHUNK = 256
 """Pairs of elements whose digits are held at once, a multiple of both panels' widths."""
+_OVER = 1 << 32
+"""More than what is carried out of 128 bits, which may be below 0."""
+_REST_LO, _REST_HI = (1 << 64) - 1 - 2 * _OVER, (1 << 63) - 1
+"""-2 * _OVER modulo 2^127 - 1."""
 _BIAS_LO, _BIAS_HI = BIAS & 0xFFFFFFFFFFFFFFFF, BIAS >> 64
 
 
@@ -105,7 +110,7 @@ def reduce_digits(
 
 
 @kernel(
-    "const u4[::1], const u4[::1], i8, i8, i8, i8, i8, i8, const u4[:,::1], const i8[::1], "
+    "const u4[::1], const u4[::1], i8, i8, i8, i8, i8, i8, i8, const u4[:,::1], const i8[::1], "
     "u4[::1], u4[:,::1], u8[::1]"
 )
 def multiply_residues(
@@ -117,15 +122,17 @@ def multiply_residues(
     ldc: int,
     c0: int,
     add: int,
+    prime: int,
     cofactors: Array,
     moduli: Array,
     sums: Array,
     digits: Array,
     c: Array,
 ) -> None:
-    """c = (add ? c : 0) + a @ b for panels of rows and of columns.
+    """c = (add ? c : 0) + a @ b for panels of rows and of columns, modulo what `cofactors` are.
 
-    Element (i, j) of c is at c0 + i * ldc + j; `sums` and `digits` are scratch.
+    That is 2^127 - 1 if `prime`, else 2^128. Element (i, j) of c is at c0 + i * ldc + j; `sums` and
+    `digits` are scratch.
     """
     panels = (rows + ROWS - 1) // ROWS
     for j in range(0, columns, COLUMNS):
@@ -138,7 +145,11 @@ def multiply_residues(
             stride = panels * ROWS * COLUMNS
             reconstruct(sums, i * COLUMNS, stride, cofactors, moduli, digits, 0)
             reconstruct(sums, i * COLUMNS + 16, stride, cofactors, moduli, digits, 16)
-            put_row(digits, min(COLUMNS, columns - j), add, c, c0 + i * ldc + j)
+            count, at = min(COLUMNS, columns - j), c0 + i * ldc + j
+            if prime != 0:
+                put_row_127(digits, count, add, c, at)
+            else:
+                put_row(digits, count, add, c, at)
 
 
 @device
@@ -219,21 +230,42 @@ def reconstruct(
 def put_row(digits: Array, count: int, add: int, c: Array, at: int) -> None:
     """c = (add ? c : 0) + sum_j 2^(16 j) * digit j modulo 2^128, for `count` columns."""
     for j in range(count):
-        t0 = signed(digits[0, j]) + (signed(digits[1, j]) << np.int64(16))
-        t1 = signed(digits[2, j]) + (signed(digits[3, j]) << np.int64(16))
-        t2 = signed(digits[4, j]) + (signed(digits[5, j]) << np.int64(16))
-        t3 = signed(digits[6, j]) + (signed(digits[7, j]) << np.int64(16))
-        t1 += t0 >> np.int64(32)
-        t2 += t1 >> np.int64(32)
-        t3 += t2 >> np.int64(32)
-        low = np.int64(0xFFFFFFFF)
-        lo = np.uint64((t0 & low) | t1 << np.int64(32))
-        hi = np.uint64((t2 & low) | t3 << np.int64(32))
+        lo, hi, _ = carried(digits, j)
         if add != 0:
             before = c[2 * (at + j)]
             lo += before
             hi += c[2 * (at + j) + 1] + np.uint64(lo < before)
         c[2 * (at + j)], c[2 * (at + j) + 1] = lo, hi
+
+
+@device
+def put_row_127(digits: Array, count: int, add: int, c: Array, at: int) -> None:
+    """c = (add ? c : 0) + sum_j 2^(16 j) * digit j modulo 2^127 - 1, for `count` columns."""
+    for j in range(count):
+        lo, hi, over = carried(digits, j)
+        lo, hi = canonical(lo, hi)
+        above = np.uint64(over + np.int64(_OVER)) << np.uint64(1)  # 2^128 = 2
+        lo, hi = plus(lo, hi, above, np.uint64(0))
+        lo, hi = plus(lo, hi, np.uint64(_REST_LO), np.uint64(_REST_HI))
+        if add != 0:
+            lo, hi = plus(lo, hi, c[2 * (at + j)], c[2 * (at + j) + 1])
+        c[2 * (at + j)], c[2 * (at + j) + 1] = lo, hi
+
+
+@device
+def carried(digits: Array, j: int) -> Any:
+    """The sum of 2^(16 i) * digit i of column j as lo + 2^64 * hi + 2^128 * (a signed word)."""
+    t0 = signed(digits[0, j]) + (signed(digits[1, j]) << np.int64(16))
+    t1 = signed(digits[2, j]) + (signed(digits[3, j]) << np.int64(16))
+    t2 = signed(digits[4, j]) + (signed(digits[5, j]) << np.int64(16))
+    t3 = signed(digits[6, j]) + (signed(digits[7, j]) << np.int64(16))
+    t1 += t0 >> np.int64(32)
+    t2 += t1 >> np.int64(32)
+    t3 += t2 >> np.int64(32)
+    low = np.int64(0xFFFFFFFF)
+    lo = np.uint64((t0 & low) | t1 << np.int64(32))
+    hi = np.uint64((t2 & low) | t3 << np.int64(32))
+    return lo, hi, t3 >> np.int64(32)
 
 
 @device

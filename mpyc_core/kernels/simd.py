@@ -10,6 +10,7 @@ from numba import config
 if config.DISABLE_JIT:
     from .simd_numpy import (
         add_fraction,
+        add_product,
         as_words,
         dot_pairs,
         fill,
@@ -36,6 +37,7 @@ if config.DISABLE_JIT:
 else:
     from .dots_llvm import add_fraction, dot_pairs, nearest, residue
     from .simd_llvm import (
+        add_product,
         as_words,
         fill,
         gather,
@@ -59,6 +61,7 @@ else:
 
 __all__ = [
     "add_fraction",
+    "add_product",
     "as_words",
     "dot_pairs",
     "fill",

@@ -201,6 +201,23 @@ def high_product(typing: Any, x: Any, y: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
+def add_product(typing: Any, s0: Any, s1: Any, s2: Any, x: Any, y: Any) -> Any:
+    """s + x * y for a number of three words of 64 bits, the lowest first."""
+    wide, sum_ = ir.IntType(128), ir.IntType(192)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        words = [builder.zext(word, sum_) for word in args[:3]]
+        total = builder.zext(builder.mul(*(builder.zext(v, wide) for v in args[3:])), sum_)
+        middle, top = (builder.shl(words[i], sum_(64 * i)) for i in (1, 2))
+        total = builder.add(total, builder.or_(builder.or_(words[0], middle), top))
+        found = [builder.trunc(builder.lshr(total, sum_(64 * i)), args[0].type) for i in range(3)]
+        return context.make_tuple(builder, signature.return_type, found)
+
+    word = types.uint64
+    return types.UniTuple(word, 3)(word, word, word, word, word), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
 def lane(typing: Any, v: Any, index: Any) -> Any:
     """The word of lane `index`."""
 

@@ -85,6 +85,12 @@ def high_product(x: Any, y: Any) -> Any:
     return np.uint64(int(x) * int(y) >> 64)
 
 
+def add_product(s0: Any, s1: Any, s2: Any, x: Any, y: Any) -> Any:
+    """s + x * y for a number of three words of 64 bits, the lowest first."""
+    total = int(s0) + (int(s1) << 64) + (int(s2) << 128) + int(x) * int(y)
+    return tuple(np.uint64(total >> 64 * i & 0xFFFFFFFFFFFFFFFF) for i in range(3))
+
+
 def lane(v: Array, index: int) -> Any:
     """The word of lane `index`."""
     return v[index]

@@ -1,4 +1,7 @@
-"""Matrix products and convolutions over Z/2^128, on operands whose shapes are known to fit."""
+"""Matrix products and convolutions on elements of 128 bits whose shapes are known to fit.
+
+Those over Z/2^128, and large products over GF(2^127 - 1), where `mpyc_core.mersenne` has the rest.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from mpyc_core import limbs
 from mpyc_core.jit import kernel
 from mpyc_core.parallel import run_rows
 
-from .residue_system import COFACTORS, COUNT, DEPTH, DIGITS, LEFT, MODULI, RIGHT
+from .mersenne127 import signed
+from .residue_system import COFACTORS, COFACTORS_127, COUNT, DEPTH, DIGITS, LEFT, MODULI, RIGHT
 from .residue_tile import CHUNK, COLUMNS, ROWS, multiply_residues, to_residues
 from .simd import high_product
 from .workspace import workspace
@@ -39,14 +43,36 @@ def product_into(a: Array, b: Array, out: Array) -> None:
     if min(m, n) < FEW:
         _by_elements(x, y, z, m, k, n)
         return
+    _by_residues(x, y, z, m, k, n, prime=False)
+
+
+def product_127_into(a: Array, b: Array, out: Array) -> None:
+    """The same over GF(2^127 - 1), for matrices of at least `FEW` rows and columns."""
+    (m, k), n = a.shape, b.shape[1]
+    x, y = (np.empty(2 * v.size, np.uint64) for v in (a, b))
+    signed(limbs.flat_words(a), x)
+    signed(limbs.flat_words(b), y)
+    _by_residues(x, y, out.reshape(-1).view(np.uint64), m, k, n, prime=True)
+
+
+def _by_residues(x: Array, y: Array, z: Array, m: int, k: int, n: int, prime: bool) -> None:
     for k0 in range(0, k, DEPTH):
         depth = min(DEPTH, k - k0)
         for j0 in range(0, n, WIDTH):
-            _block(x[2 * k0 :], y[2 * (k0 * n + j0) :], z, m, k, n, j0, depth, k0 > 0)
+            _block(x[2 * k0 :], y[2 * (k0 * n + j0) :], z, m, k, n, j0, depth, k0 > 0, prime)
 
 
 def _block(
-    x: Array, y: Array, z: Array, m: int, k: int, n: int, j0: int, depth: int, add: bool
+    x: Array,
+    y: Array,
+    z: Array,
+    m: int,
+    k: int,
+    n: int,
+    j0: int,
+    depth: int,
+    add: bool,
+    prime: bool,
 ) -> None:
     """Columns from j0 on of z (+)= x @ y, for at most DEPTH products each."""
     width, pairs = min(WIDTH, n - j0), (depth + 1) // 2
@@ -67,8 +93,8 @@ def _block(
             rows, at = min(HEIGHT, j - i0), i0 * n + j0
             to_residues(x, k, 1, rows, depth, ROWS, i0, LEFT, MODULI, scratch, left)
             multiply_residues(
-                *(left, right, rows, width, pairs, n, at, add),
-                *(COFACTORS, MODULI, sums, digits, z),
+                *(left, right, rows, width, pairs, n, at, add, prime),
+                *(COFACTORS_127 if prime else COFACTORS, MODULI, sums, digits, z),
             )
 
     run_rows(take_columns, -(-width // COLUMNS))

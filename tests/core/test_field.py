@@ -71,6 +71,19 @@ def test_products_of_matrices(field: PrimeField) -> None:
 
 
 @FIELDS
+def test_large_products_of_matrices(field: PrimeField) -> None:
+    """By residues over GF(2^127 - 1): more products than one sum holds, and the largest values."""
+    p = field.modulus
+    for m, k, n, extreme in [(9, 1441, 33, True), (130, 7, 260, False), (8, 2000, 9, False)]:
+        (a, u), (b, v) = random(field, m, k), random(field, k, n)
+        u[0], v[:, -1] = p // 2, p // 2 + 1
+        if extreme:
+            u[1:], v[:, :-1] = p - 1, p // 2
+        a, b = field.reduce(u), field.reduce(v)
+        same(field, field.matmul(a, b), u.dot(v))
+
+
+@FIELDS
 def test_convolution_and_its_adjoints(field: PrimeField) -> None:
     x, xi = random(field, 2, 3, 5, 6)
     w, wi = random(field, 4, 3, 2, 3)
