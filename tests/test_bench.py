@@ -37,8 +37,9 @@ def test_kernel_rows_are_finite(bench: Any, monkeypatch: pytest.MonkeyPatch) -> 
         *kernels.bits(2),
         *kernels.streams(2),
         *kernels.elementwise(2),
+        kernels.comparison(6),
     ]
-    assert len({row.name for row in found}) == len(found) == 10
+    assert len({row.name for row in found}) == len(found) == 11
     for row in found:
         assert math.isfinite(row.figure) and row.figure > 0, row
         assert row.ratio is not None and math.isfinite(row.ratio), row
@@ -132,7 +133,9 @@ def test_peers_have_the_names_of_our_rows(bench: Any) -> None:
     ours = set(bench("protocols").tasks(Everything()))
     numpy, spu = bench("peers.plain_numpy"), bench("peers.spu_tasks")
     assert set(numpy.operations()) == ours
-    models = {*numpy.models(), *spu.models()}
+    crypten = bench("peers.crypten_tfp").tasks(Everything(), Everything())
+    models = {*numpy.models(), *spu.models(), *(crypten.keys() - ours)}
+    assert len(crypten.keys() & ours) == 10
     text = (ROOT / "bench" / "ml.py").read_text()
     assert models and all(f'"{name}"' in text for name in models)
 

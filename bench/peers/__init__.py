@@ -14,6 +14,8 @@ PROGRAMS = {
     "numpy": "bench.peers.plain_numpy",
     "torch": "bench.peers.plain_torch",
     "spu": "bench.peers.spu_aby3",
+    "mpyc": "bench.peers.mpyc_shamir",
+    "crypten": "bench.peers.crypten_tfp",
 }
 
 
