@@ -100,8 +100,8 @@ def shared_ownership() -> Array:
     """A number that three people own together; a fourth deals randomness and sees nothing."""
     with ExitStack() as stack:
         bob, alice, theo, openmined = workers(stack, *NAMES, "openmined")
-        x = bob.send(np.array([1, 2, 3, 4, 5]))  # it lies at one of the three before
-        x = x.share(bob, alice, theo, crypto_provider=openmined)
+        data = bob.send(np.array([1, 2, 3, 4, 5]))  # it lies at one of the three before
+        x = data.share(bob, alice, theo, crypto_provider=openmined)
         y = x + x
         return y.reveal()  # get() of a shared value
 
@@ -195,7 +195,8 @@ def federated_learning(epochs: int = 8, batch_size: int = 64) -> Array:
         for x, y in federated_loader(data, target, batch_size):
             weights = x.location.send(model)  # model.send(data.location)
             error = x @ weights - y + bias
-            gradient = np.concatenate([x.T @ error, error.sum().reshape(1)]) / len(x)
+            slopes: Any = np.concatenate([x.T @ error, error.sum().reshape(1)])
+            gradient = slopes / len(x)
             step = gradient.get(request_block=True, name="step", reason="one step of training")
             model, bias = model - 0.3 * step[:10], bias - 0.3 * step[10:]
     return np.concatenate([model, bias])

@@ -22,6 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 300
+KINDS = {".py", ".html", ".css"}
 
 PROGRAM = """
 import importlib, importlib.metadata, importlib.util, pathlib, pkgutil, sys
@@ -71,12 +72,12 @@ def project() -> dict:
 
 
 def sources() -> dict[str, str]:
-    """{path in the wheel: path in the checkout} of every module."""
+    """{path in the wheel: path in the checkout} of every module, template and style sheet."""
     mapping = project()["tool"]["setuptools"]["package-dir"]
     found = {"mpyc_core/py.typed": "mpyc_core/py.typed"}
     for package, folder in mapping.items():
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            if not any(parent.is_symlink() for parent in path.parents):
+        for path in sorted((ROOT / folder).rglob("*.*")):
+            if path.suffix in KINDS and not any(parent.is_symlink() for parent in path.parents):
                 inside = path.relative_to(ROOT / folder)
                 found[f"{package.replace('.', '/')}/{inside}"] = str(path.relative_to(ROOT))
     return found

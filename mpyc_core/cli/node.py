@@ -8,7 +8,11 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mpyc_core.grid.node import Node
+    from mpyc_core.grid.web.serving import WebPage
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--open", action="store_true", help="let everybody in: policies alone decide who gets what"
+    )
+    parser.add_argument(
+        "--web",
+        nargs="?",
+        const=0,
+        type=int,
+        metavar="PORT",
+        help="show the owner's web page, on loopback; port 0 or none takes a free one",
     )
 
 
@@ -53,6 +65,8 @@ def main(options: argparse.Namespace) -> int:
         print(f"node {node.name!r} listens; connect with\n{line}", flush=True)
         print(f"its owner's key is {options.data / 'curve.key'}", file=sys.stderr, flush=True)
 
+        page = None if options.web is None else _show_page(node, options.web)
+
         def stop(*_: Any) -> None:
             server.stop()
 
@@ -60,9 +74,24 @@ def main(options: argparse.Namespace) -> int:
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
         server.serve()
+        if page is not None:
+            page.close()
     finally:
         node.close()
     return 0
+
+
+def _show_page(node: Node, port: int) -> WebPage:
+    """The owner's web page, with a token that is printed for the owner alone."""
+    from mpyc_core.errors import ConfigError
+
+    try:
+        from mpyc_core.grid.web.serving import WebPage
+    except ImportError:
+        raise ConfigError("the web page needs Flask: pip install 'mpyc-core[grid]'") from None
+    page = WebPage(node, port=port)
+    print(f"its page is {page.address}, the token {page.token}", file=sys.stderr, flush=True)
+    return page
 
 
 def _load_mechanisms() -> None:

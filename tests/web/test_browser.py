@@ -1,0 +1,72 @@
+"""The owner's page in a real browser: looks, clicks, and what its policy blocks."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from mpyc_core.grid.web.serving import WebPage
+
+from .conftest import Page
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    driver = shutil.which("chromedriver")
+    if program is None or driver is None:
+        pytest.skip("needs chromium and chromedriver: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
+        options.add_argument(argument)
+    service = webdriver.ChromeService(executable_path=driver)
+    found = webdriver.Chrome(options=options, service=service)
+    found.set_page_load_timeout(40)
+    yield found
+    found.quit()
+
+
+@pytest.mark.processes
+@pytest.mark.timeout(180)
+def test_an_owner_logs_in_looks_and_answers(page: Page, browser: Any) -> None:
+    shown = WebPage(page.node.node)
+    other = page.data.max().request(name="max")
+
+    def element(name: str) -> Any:
+        return browser.find_element("css selector", name)
+
+    try:
+        browser.get(shown.address)
+        element("#token").send_keys(shown.token)
+        element("#enter").click()
+        assert len(browser.find_elements("css selector", "#requests tbody tr")) == 2
+        assert element("body").value_of_css_property("background-color") != "rgba(0, 0, 0, 0)"
+        element("#requests a.button").click()
+        boxes = browser.find_elements("css selector", "#graph rect")
+        assert len(boxes) == 5 and all(b.size["width"] > 100 for b in boxes)
+        element("#accept").click()
+        assert page.status() == "accepted"
+        element("#requests a.button").click()
+        element("#reason").send_keys("no maxima")
+        element("#deny").click()
+        assert other._answer() == {"status": "denied", "reason": "no maxima"}
+        browser.get(shown.address + "budgets")
+        assert element(".bars rect").size["height"] > 30
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+        browser.get(shown.address)
+        width = browser.execute_script("return document.documentElement.scrollWidth")
+        assert width <= 400
+        element("#logout").click()
+        assert browser.current_url.endswith("/login")
+    finally:
+        shown.close()
+
+
+PHONE = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
