@@ -93,3 +93,46 @@ def weigh_wide(weights: Array, x: Array, out: Array) -> None:
         s, t = wide_times(x[2 * i], x[2 * i + 1], weights[i], np.uint64(0))
         lo, hi = wide_add(lo, hi, s, t)
     out[0], out[1] = lo, hi
+
+
+@kernel("const u8[::1], const u8[::1], const u8[::1], i8, i8, i8, u8[::1]")
+def evidence(
+    mac: Array, x: Array, key: Array, limbs: int, start: int, stop: int, out: Array
+) -> None:
+    """out = mac - key * x; elements of one word or two."""
+    for i in range(start, stop):
+        if limbs == 1:
+            out[i] = mac[i] - key[0] * x[i]
+            continue
+        j, k = 2 * i, 2 * i + 1
+        lo, hi = wide_times(x[j], x[k], key[0], key[1])
+        out[j] = mac[j] - lo
+        out[k] = mac[k] - hi - np.uint64(mac[j] < lo)
+
+
+@kernel("const u8[::1], " * 6 + "i8, i8, i8, u8[::1]")
+def recombine(
+    c: Array,
+    a: Array,
+    b: Array,
+    d: Array,
+    e: Array,
+    key: Array,
+    limbs: int,
+    start: int,
+    stop: int,
+    out: Array,
+) -> None:
+    """out = c + d * (b + key * e) + a * e; elements of one word or two."""
+    for i in range(start, stop):
+        if limbs == 1:
+            out[i] = c[i] + d[i] * (b[i] + key[0] * e[i]) + a[i] * e[i]
+            continue
+        j, k = 2 * i, 2 * i + 1
+        lo, hi = wide_times(key[0], key[1], e[j], e[k])
+        lo, hi = wide_add(lo, hi, b[j], b[k])
+        lo, hi = wide_times(lo, hi, d[j], d[k])
+        more, most = wide_times(a[j], a[k], e[j], e[k])
+        lo, hi = wide_add(lo, hi, more, most)
+        lo, hi = wide_add(lo, hi, c[j], c[k])
+        out[j], out[k] = lo, hi

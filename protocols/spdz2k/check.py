@@ -1,6 +1,7 @@
 """The check of all opened values since the last one; only then anything may be shown to a user.
 
-    1. commit to a coin, and compare the digests of all opened values
+    1. commit to a coin, and compare the digests of all opened values; between two parties there
+       are no others to agree with, and nothing is digested
     2. open the coins; all together are the seed of coefficients chi_i, uniform in Z/2^s for
        numbers, in GF(2^128) for words of bits
     3. sigma_j = sum_i chi_i * E_ij, of the evidence E_ij = m_ij - alpha_j * x_i of party j; commit

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mpyc_core.kernels.verified import recombine
 from mpyc_core.meta import Meta
 from mpyc_core.protocols.additive import multiply as additive
 from mpyc_core.protocols.additive.turn import Needs, cost_of
@@ -83,6 +84,10 @@ def _beaver(
     a, b, c = (dealt.numbers(j) for j in range(3))
     # hidden by a and b, uniform modulo 2^(k+s)
     d, e = yield from turn.reveal(wide, minus(wide, x, a), minus(wide, y, b))
+    if kind == "mul" and x.value.shape == y.value.shape:
+        one = wide.full((), int(turn.first))
+        keys = Numbers(one, turn.keys.alpha(wide))
+        return Numbers(*(recombine(wide, c[i], a[i], b[i], d, e, keys[i]) for i in (0, 1)))
     apply = BILINEAR[kind]
     right = turn.plus(wide, b, e)  # d * b + d * e, the MAC of e included
 

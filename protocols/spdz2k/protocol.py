@@ -54,7 +54,7 @@ class Spdz2k(Protocol):
 
     def __init__(self, me: int, n: int) -> None:
         super().__init__(me, n)
-        self.transcript = Transcript()
+        self.transcript = Transcript(n)
         self._keys: Keys | None = None
         self._warned = False
 
@@ -110,7 +110,7 @@ class Spdz2k(Protocol):
     def erase(self) -> None:
         """Forget keys and what awaits a check; nothing can be computed any more."""
         super().erase()
-        self._keys, self.transcript = None, Transcript()
+        self._keys, self.transcript = None, Transcript(self.n)
 
     def _session(self) -> tuple[Keys, Provider]:
         if self._keys is None or self.provider is None:
@@ -172,7 +172,7 @@ class Spdz2k(Protocol):
     def before_open(self) -> Steps[None]:
         if self.transcript.pending:
             self._session()
-            taken, self.transcript = self.transcript, Transcript()
+            taken, self.transcript = self.transcript, Transcript(self.n)
             place = self.me, self.n, self.fresh_op()
             yield from check.settle(place, taken, self.strength)
 

@@ -22,9 +22,16 @@ from .keys import Keys
 
 
 class Transcript:
-    """Grows by every opened value, at every party in the same order."""
+    """Grows by every opened value, at every party in the same order.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    n : number of parties. The digest is what honest parties agree by; of two parties one is all
+        there is to be honest, so nothing is digested: it has opened what it has opened.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._n = n
         self._digest = hashlib.sha256()
         self.numbers: dict[int, list[Array]] = {}
         """Evidence of numbers, by bits of the ring of shares."""
@@ -42,13 +49,17 @@ class Transcript:
     def public(self, value: Array) -> None:
         """Note what a party told all others: they must have heard the same."""
         self._pending = True
+        if self._n == 2:
+            return
         self._digest.update(f"{value.dtype.itemsize} {value.shape}\0".encode())
         self._digest.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8).data)
 
     def number(self, wide: Ring, value: Array, mac: Array, keys: Keys) -> None:
         """Note an opened number with this party's share of its MAC."""
+        from mpyc_core.kernels.verified import evidence
+
         self.public(value)
-        self._keep_number(wide, wide.sub(mac, wide.mul(value, keys.alpha(wide))))
+        self._keep_number(wide, evidence(wide, mac, value, keys.alpha(wide)))
 
     def planes(self, value: Array, macs: Array, keys: Keys) -> None:
         """Note opened bits with this party's shares of their MACs."""
@@ -78,5 +89,5 @@ class Transcript:
         self.held += evidence.nbytes
 
     def digest(self) -> bytes:
-        """SHA-256 of all opened values in order."""
+        """SHA-256 of all opened values in order; of nothing between two parties."""
         return self._digest.digest()
