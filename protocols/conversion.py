@@ -7,7 +7,11 @@ whole group of the new sharing. Bits are terms over XOR.
 
 Where the ring changes, sums of terms would wrap at different places. So the number is taken apart
 into bits under the old protocol, the bits change protocols, and are put together in the new ring:
-exact, without a statistical bound, for all integers that both rings hold.
+exact, without a statistical bound, for all integers that both rings hold. Bits are of no ring, so
+that where the protocol stays, they stay as they are.
+
+Nobody can verify that a holder inputs its term: a value that changed protocols withstands parties
+that deviate no longer, whatever both protocols withstand (`security.weakest`).
 """
 
 from __future__ import annotations
@@ -68,8 +72,10 @@ def convert(a: Protocol, b: Protocol, x: Share, meta: Meta) -> Steps[Share]:
     """A value shared under `a` as one shared under `b`, of the given meta.
 
     Cost        that of one input from each holder under `b`; where the ring of numbers changes,
-                of `decompose` under `a`, these inputs for every bit, and `compose` under `b`
-    Security    the weaker of both: terms are known to their holders, and hidden by inputs of `b`
+                of `decompose` under `a`, these inputs for every bit where the protocol changes
+                too, and `compose` under `b`
+    Security    the weaker of both, and semi-honest where the protocol changes: terms are known to
+                their holders, and hidden by inputs of `b`
     Error       exact; with another ring, for integers of the narrower of both widths
     """
     if meta.kind == "bit" or x.meta.ring is meta.ring:
@@ -77,7 +83,7 @@ def convert(a: Protocol, b: Protocol, x: Share, meta: Meta) -> Steps[Share]:
     width = min(x.meta.ring.width, meta.ring.width)
     planes = yield from a.decompose(x, width)
     bits = meta.with_(kind="bit", f=0)
-    moved = yield from reshare(a, b, planes, bits)
+    moved = Share(bits, planes.parts) if a is b else (yield from reshare(a, b, planes, bits))
     weights = [1 << i for i in range(width - 1)] + [-1 << (width - 1)]
     number = yield from b.compose(moved, meta.ring.reduce(np.array(weights, object)), meta)
     return Share(meta, number.parts)

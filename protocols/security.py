@@ -61,17 +61,27 @@ class Security:
         return "\n".join(lines)
 
 
+CONVERTED = "a party that lies about its part of a value that changes protocols"
+
+
 def weakest(*all_: Security) -> Security:
-    """What is left for a value that went through several protocols: of everything the least."""
+    """What is left for a value that went through several protocols: of everything the least.
+
+    Nobody verifies what parties bring from one protocol to the next, so that even between two that
+    withstand malicious parties no more is left than what semi-honest ones respect.
+    """
     first, *rest = all_
     for other in rest:
         bits = [b for b in (first.stat_bits, other.stat_bits) if b is not None]
         weaker = min(first, other, key=lambda s: STRENGTH.index(s.adversary))
         with_dealer = other if first.dealer == "none" else first
         missing = dict.fromkeys((*first.not_covered, *other.not_covered))
+        verified = weaker.adversary == "malicious"
+        if verified:
+            missing[CONVERTED] = None
         first = Security(
-            weaker.adversary,
-            weaker.abort,
+            "semi-honest" if verified else weaker.adversary,
+            "none" if verified else weaker.abort,
             min(first.threshold, other.threshold),
             first.parties,
             min(bits) if bits else None,

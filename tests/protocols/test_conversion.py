@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import mpyc_core as mpc
 from mpyc_core import errors
 from mpyc_core.protocols.additive.protocol import Additive
+from mpyc_core.protocols.cheating import Adder
 from mpyc_core.protocols.registry import get_protocol, protocols
 from mpyc_core.protocols.security import Security, weakest
 from mpyc_core.protocols.value import Share
@@ -86,12 +88,31 @@ def test_security_is_the_weaker_of_both() -> None:
     )
     assert set(weakest(weak, strong).not_covered) == {"x", "y"}
     assert strong.withstands(weak) and not weak.withstands(strong)
+    unverified = weakest(strong, strong)
+    assert (unverified.adversary, unverified.abort) == ("semi-honest", "none")
+    assert "changes protocols" in unverified.not_covered[-1]
     with mpc.simulate(3, protocol="replicated-active") as s:
         x = s.share([1])
         assert x.security.adversary == "malicious"
         there = x.to("replicated")
         assert there.security.adversary == "semi-honest"
         assert (there.to("replicated-active") + x).security.adversary == "semi-honest"
+
+
+@pytest.mark.parametrize("round_", range(10))
+def test_another_ring_stays_verified(round_: int) -> None:
+    """Whatever a party sends while the ring changes, nobody opens another value under the label."""
+    cheat = Adder("party1", "convert", round_, error=1)
+    with (
+        suppress(errors.ProtocolAbort),
+        mpc.simulate(3, protocol="replicated-active", cheat=cheat) as s,
+    ):
+        x = s.share(np.array([1000, -7, 3]), owner="party0").to(ring=32)
+        assert x.security.adversary == "malicious"
+        x.reveal()
+    want = np.array([1000, -7, 3], np.int32).view(np.uint32)
+    for outcome in cheat.outcomes.values():
+        assert all(np.array_equal(found, want) for found in outcome.opened)
 
 
 def bias(messages: list[Array]) -> float:
