@@ -39,7 +39,7 @@ def settle(
         verify(fresh(), ring(size), entries, keys[size], s)
         for size, entries in ledger.products.items()
     ]
-    if ledger.gates:
+    if any(gate.mask.size for gate in ledger.gates):
         proofs.append(prove(fresh(), ledger.gates))
     yield from together(*proofs)
     yield from _confirm(fresh())

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from itertools import product
 
+import numpy as np
 import pytest
 
+import mpyc_core as mpc
 from mpyc_core.errors import MacCheckFailed, ProtocolAbort
 from mpyc_core.protocols.cheating import WAYS, Adder, Tamper
 
@@ -96,3 +98,10 @@ def test_an_owner_may_only_choose_its_input() -> None:
         cheat = Adder("party0", "input", error=5, consistent=consistent)
         ran = play(program, cheat)
         assert judge(program, cheat, ran) == []
+
+
+def test_nothing_to_verify() -> None:
+    """ANDs of no elements need no proof, and nobody is accused."""
+    with mpc.simulate(3, protocol="replicated-active") as s:
+        assert (s.share(np.zeros((0, 3), int)) < 1).reveal().shape == (0, 3)
+        assert (s.share([2, -3]) < 1).reveal().tolist() == [False, True]
