@@ -27,10 +27,15 @@ def tasks(party: Any) -> dict[str, Callable[[], Any]]:
     c, d = secret(rng.normal(size=(128, 784))), secret(rng.normal(size=(784, 128)))
     e = secret(rng.normal(size=10**4))
     one = secret(np.ones(1, np.int64))
+    u, v = secret(rng.integers(-99, 99, 10**5)), secret(rng.integers(-99, 99, 10**5))
+    h = secret(rng.normal(size=10**4))
     return {
         "integer product, 1": lambda: one * one,
+        "integer product, 10^5": lambda: u * v,
         "integer product, 10^6": lambda: i * j,
+        "fixed-point product, 10^4": lambda: e * h,
         "fixed-point product, 10^6": lambda: x * y,
+        "x < y, 64-bit, 10^4": lambda: e < h,
         "x < y, 64-bit, 10^6": lambda: x < y,
         "x < y, 32-bit, 10^6": lambda: x.lt(y, bits=32),
         "ReLU, 64-bit, 10^6": lambda: x.relu(),
