@@ -30,8 +30,11 @@ class Accounts:
             yield _Tables(self._state)
 
     def limits(self) -> dict[str, tuple[Price, Price]]:
-        """(budget, spent) of every account that has a budget."""
-        rows = self._state.rows("SELECT * FROM accounts WHERE epsilon IS NOT NULL ORDER BY name")
+        """(budget, spent) of every account that has a budget, but for those of people."""
+        rows = self._state.rows(
+            "SELECT * FROM accounts WHERE epsilon IS NOT NULL AND name NOT LIKE 'subject:%' "
+            "ORDER BY name"
+        )
         return {
             name: (Price(int(epsilon), int(delta)), Price(int(spent), int(spent_delta)))
             for name, epsilon, delta, spent, spent_delta in rows

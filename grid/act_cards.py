@@ -10,7 +10,7 @@ from mpyc_core.errors import ConfigError, FrameError, PermissionDenied
 from mpyc_core.privacy.budget import dataset_account
 from mpyc_core.privacy.price import Price
 
-from . import checks
+from . import checks, subjects
 from .act_objects import Header, received
 from .canonical import decode
 from .cards import Card, Column, Policy, check_data, columns_of
@@ -31,16 +31,17 @@ def _columns(value: Any) -> bool:
 
 
 POLICY = {"raw", "epsilon", "delta", "max_epsilon", "noisy"}
+OF_SUBJECTS = {"subject_epsilon", "subject_delta"}
 
 
 def _policy(value: Any) -> bool:
-    return type(value) is dict and set(value) == POLICY
+    return type(value) is dict and POLICY <= set(value) <= POLICY | OF_SUBJECTS
 
 
 @action(
     "load",
     owner=True,
-    arrays=2,
+    arrays=3,
     name=checks.name,
     group=checks.name,
     tags=checks.tags,
@@ -50,10 +51,15 @@ def _policy(value: Any) -> bool:
     policy=_policy,
     sample=lambda value: value in ("", "mock", "synthetic"),
     sample_epsilon=checks.real,
-    optional={"upload": checks.natural},
+    optional={
+        "upload": checks.natural,
+        "subject": checks.name,
+        "per_subject": lambda value: checks.natural(value) and value >= 1,
+    },
 )
 def load(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> Reply:
     """Take a data set of the owner, with its card."""
+    arrays, marks = _split(header, arrays)
     mock = [arrays[-1]] if header["sample"] == "mock" else []
     value = received(visit, header, arrays[:1] if "upload" not in header else [])
     columns = columns_of([Column(**c) for c in header["columns"]], value)
@@ -74,12 +80,17 @@ def load(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> R
         columns=columns,
         policy=Policy(**header["policy"]),
         policy_version=fresh_id(),
+        subject=header.get("subject", ""),
+        per_subject=header.get("per_subject", 1),
     )
     _check_group(node, card)
+    names = [name for x in marks for name in subjects.names_of(node, x)]
+    subjects.check(node, card, names)
     stored = _stored(node, card, value)
     with node.state.transaction():
         node.put_card(card, {})
         node.persist(stored)
+        subjects.put(node, card, names)
         _open_account(node, card.group)
         if header["sample"]:
             rows = _sample_rows(node, card, value, mock, header["sample_epsilon"])
@@ -87,6 +98,15 @@ def load(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> R
         node.audit.append("loaded", card=card.id, version=version, name=card.name)
     node.objects.add(stored, limited=False)
     return {"id": key, "spec": to_wire(Spec.of(value))}, []
+
+
+def _split(header: Header, arrays: Sequence[Array]) -> tuple[Sequence[Array], Sequence[Array]]:
+    """The arrays of a command, and the one that says whose rows they are, where it comes."""
+    if "subject" not in header:
+        return arrays, []
+    if not arrays:
+        raise FrameError("expected the subjects of the rows beside the command")
+    return arrays[:-1], arrays[-1:]
 
 
 def _check_group(node: Node, card: Card) -> None:
@@ -132,6 +152,7 @@ def _open_account(node: Node, group: str) -> None:
     ]
     smallest = Price(min(p.nano_epsilon for p in limits), min(p.atto_delta for p in limits))
     node.ledger.open_account(dataset_account(group), smallest)
+    subjects.open_accounts(node)
 
 
 # -- sample rows --------------------------------------------------------------------------------
@@ -224,21 +245,26 @@ def budget(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) ->
 
 
 # -- the owner's changes ------------------------------------------------------------------------
-@action("reload", owner=True, arrays=1, target=checks.identifier)
+@action("reload", owner=True, arrays=2, target=checks.identifier, optional={"subject": checks.name})
 def reload(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> Reply:
     """Replace the rows of a data set: a new version, which voids approvals of the old one."""
+    arrays, marks = _split(header, arrays)
     if len(arrays) != 1:
-        raise FrameError("expected one array beside the command")
+        raise FrameError("expected one array beside the command, and its subjects where it has any")
     value, old = normalised(arrays[0]), node.card(header["target"])
     check_data(value, old.columns, old.name)
     if value.shape[1:] != old.shape[1:] or NAMES[value.dtype] != old.type:
         raise ConfigError(f"{old.name!r} has {old.type} columns of shape {old.shape[1:]}")
     card = replace(old, version=fresh_id(), shape=value.shape)
     _check_group(node, card)
+    names = [name for x in marks for name in subjects.names_of(node, x)]
+    subjects.check(node, card, names)
     stored = _stored(node, card, value)
     with node.state.transaction():
         node.put_card(card, _terms(node, card.id))
         node.persist(stored, instead_of=old.version)
+        subjects.put(node, card, names)
+        subjects.open_accounts(node)
         node.audit.append("reloaded", card=card.id, version=card.version)
     node.objects.drop(card.id)
     node.objects.add(stored, limited=False)
@@ -272,10 +298,22 @@ def remove(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) ->
     with node.state.transaction():
         node.state.run("DELETE FROM cards WHERE id = ?", card.id)
         node.state.drop_blob(f"sample {card.id}")
+        subjects.put(node, card, [])
         node.audit.append("removed", card=card.id)
         if stored is not None:
             node.forget(stored)
     return {}, []
+
+
+@action("subject", owner=True, arrays=1)
+def subject(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> Reply:
+    """What a person's account has and spent."""
+    if len(arrays) != 1 or len(arrays[0]) != 1:
+        raise FrameError("expected one subject beside the command")
+    (name,) = subjects.names_of(node, arrays[0])
+    account = subjects.account_of(name)
+    left, spent = node.ledger.remaining(account), node.ledger.spent(account)
+    return {"left": [left.epsilon, left.delta], "spent": [spent.epsilon, spent.delta]}, []
 
 
 @action("accounts", owner=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mpyc_core.errors import ConfigError, PermissionDenied
+from mpyc_core.privacy.price import exact
 from mpyc_core.transport.curve import check_key
 
 from . import checks, requests
@@ -182,6 +183,21 @@ def sensitivity(node: Node, visit: Visit, header: Header, arrays: Sequence[Array
     """By how much one record can change a shared value: from cards and operations alone."""
     seat = _seat(node, visit, header["session"])
     return {"units": seat.sensitivity(header["value"])}, []
+
+
+@action(
+    "afford",
+    session=checks.identifier,
+    value=checks.natural,
+    sensitivity=checks.natural,
+    epsilon=checks.positive,
+)
+def afford(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> Reply:
+    """Whether this node would pay for a noisy value, and if not, why; nothing is charged."""
+    epsilon = exact(header["epsilon"], "epsilon")
+    seat = _seat(node, visit, header["session"])
+    seat.afford(header["value"], header["sensitivity"], epsilon)
+    return {}, []
 
 
 @action("trust", owner=True, name=checks.name, key=checks.text)

@@ -62,6 +62,10 @@ class Policy:
     max_epsilon : of one release.
     noisy : "budget" lets noisy releases go out while the budget lasts, "request" asks the owner for
         each of them, too.
+    subject_epsilon, subject_delta : the budget of each person, in all data sets of the node
+        together, where the card names a subject column; None keeps no accounts of people. A person
+        whose budget is used up is left out of releases, and nobody is told. Without subject_delta
+        it is delta.
     """
 
     raw: Literal["request", "never"] = "request"
@@ -69,14 +73,18 @@ class Policy:
     delta: float = 0.0
     max_epsilon: float = 1.0
     noisy: Literal["budget", "request"] = "budget"
+    subject_epsilon: float | None = None
+    subject_delta: float | None = None
 
     def __post_init__(self) -> None:
         if self.raw not in ("request", "never"):
             raise ConfigError(f"expected raw to be 'request' or 'never', got {self.raw!r}")
         if self.noisy not in ("budget", "request"):
             raise ConfigError(f"expected noisy to be 'budget' or 'request', got {self.noisy!r}")
-        for field in ("epsilon", "delta", "max_epsilon"):
+        for field in ("epsilon", "delta", "max_epsilon", "subject_epsilon", "subject_delta"):
             value = getattr(self, field)
+            if value is None and field.startswith("subject"):
+                continue
             if not checks.real(value) or value < 0:
                 raise ConfigError(f"expected {field} to be a number of 0 or more, got {value!r}")
 
@@ -91,6 +99,9 @@ class Card:
     node, key : the name of the node, and its public signing key.
     group : the records of data sets of one group are the same, row by row; they share a budget.
     sample : what kind of sample rows there are: "mock", "synthetic" or none.
+    subject : name of the column that says whose row it is, which is not part of the data; empty if
+        a row is a person.
+    per_subject : at most how many rows one person has.
     """
 
     id: str
@@ -108,6 +119,8 @@ class Card:
     policy: Policy
     policy_version: str
     sample: str = ""
+    subject: str = ""
+    per_subject: int = 1
 
     def to_wire(self) -> dict[str, Any]:
         """The card as plain data; what is signed."""
@@ -165,6 +178,8 @@ class Card:
             known = c.lower is not None and c.upper is not None
             bounds = f" in [{c.lower:g}, {c.upper:g}]" if known else ""
             lines.append(f"  {c.name}{bounds} {c.unit} {c.description}".rstrip())
+        if self.subject:
+            lines.append(f"  rows of one {self.subject}: {self.per_subject} at most")
         budget = f"epsilon {self.policy.epsilon:g} in all, {self.policy.max_epsilon:g} at most each"
         lines.append(
             f"exact results: {self.policy.raw}; noisy ones: "

@@ -208,12 +208,16 @@ class Committee:
         Raises
         ------
         UnboundedSensitivity : a node cannot bound it; says what to do.
-        RequestDenied : a budget or a policy does not allow it.
+        PermissionDenied, BudgetExceeded : a policy or a budget does not allow it; says what does.
+        RequestDenied : a node does not pay after all.
         """
         self.session.wait()
-        header = {"do": "sensitivity", "session": self.id, "value": x.ref.id}
-        found = [int(node.call(header)[0]["units"]) for node in self.nodes.values()]
-        noisy, _ = add_noise(x, max(1, *found), epsilon)
+        header: dict[str, Any] = {"do": "sensitivity", "session": self.id, "value": x.ref.id}
+        found = max(1, *(int(node.call(header)[0]["units"]) for node in self.nodes.values()))
+        header |= {"do": "afford", "sensitivity": found, "epsilon": float(epsilon)}
+        for node in self.nodes.values():
+            node.call(header)
+        noisy, _ = add_noise(x, found, epsilon)
         return noisy.reveal(why=why)
 
     def clip_rows(self, x: SecretTensor, lower: float, upper: float) -> SecretTensor:

@@ -12,10 +12,12 @@ from mpyc_core.privacy.label import Label, Source
 from mpyc_core.privacy.price import Price
 from mpyc_core.privacy.sensitivity import Plan, analyse
 
+from . import subjects
 from .cards import Card
 from .graph import DATA, Expr, evaluate
 from .ops import get_op
 from .spec import Array
+from .subjects import Shares
 
 if TYPE_CHECKING:
     from .node import Node
@@ -53,6 +55,7 @@ def source_of(card: Card, owner: str) -> Source:
         lower=[float(b) for b in low if b is not None] if known else None,
         upper=[float(b) for b in high if b is not None] if known else None,
         order=card.group,
+        rows=card.per_subject,
     )
 
 
@@ -76,8 +79,13 @@ def plan_noise(node: Node, wanted: Wanted) -> Noise:
         )
     charges = plan.charges(epsilon, terms["delta"])
     _check_policies(node, wanted, Price.of(epsilon))
+    people = subjects.shares(node, map(node.card, sorted(wanted.cards)), charges)
     law = "discrete Laplace" if terms["delta"] is None else "discrete normal"
-    return Noise(charges, lambda: _draw(node, plan, epsilon, terms["delta"]), law)
+    return Noise(
+        [*charges, *people.charges],
+        lambda: _draw(node, plan, people, epsilon, terms["delta"]),
+        law,
+    )
 
 
 def _check_policies(node: Node, wanted: Wanted, price: Price) -> None:
@@ -104,11 +112,15 @@ def _label(node: Node, expr: Expr) -> Label | None:
     return source_of(node.card(expr.params["id"]), node.name).label()
 
 
-def _draw(node: Node, plan: Plan, epsilon: Any, delta: Any) -> Array:
+def _draw(node: Node, plan: Plan, people: Shares, epsilon: Any, delta: Any) -> Array:
     from .release import leaf_value
 
+    def leaf(expr: Expr) -> Array:
+        value = leaf_value(node, expr)
+        return people.rows_of(node.card(expr.params["id"]), value) if expr.op == DATA else value
+
     def rows(expr: Expr) -> Array:
-        return evaluate(expr, lambda leaf: leaf_value(node, leaf))
+        return evaluate(expr, leaf)
 
     def run(expr: Expr, values: Sequence[Array]) -> Array:
         return get_op(expr.op)(values, expr.params)

@@ -9,11 +9,13 @@ accepted request for exactly the computation that made it.
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,7 +41,7 @@ from . import approvals
 from .graph import Expr, constant
 from .keys import NodeKeys, fresh_id
 from .release import Wanted
-from .sharedlabels import charge_noise, label_of_input, units_of, unknown
+from .sharedlabels import afford, charge_noise, label_of_input, units_of, unknown
 from .spec import BOOL, FLOAT, INT, NAMES, Array, Spec, normalised
 from .store import Stored
 
@@ -346,6 +348,13 @@ class Seat:
         if self._server is None:
             return 0
         return units_of(self, self._server.labels.get(value), self.f_of(value))
+
+    def afford(self, value: int, sensitivity: int, epsilon: Fraction) -> None:
+        """Say why this node would not pay for a noisy value; charges nothing."""
+        if self._server is not None:
+            meta = self._server.party.evaluator.values[value].meta
+            label, count = self._server.labels.get(value), max(1, math.prod(meta.shape))
+            afford(self, label, meta.f, sensitivity, epsilon, count)
 
     def f_of(self, value: int) -> int:
         """Fraction bits of a shared value."""

@@ -11,16 +11,18 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from mpyc_core.errors import PermissionDenied, UnboundedSensitivity
+from mpyc_core.errors import BudgetExceeded, PermissionDenied, UnboundedSensitivity
 from mpyc_core.meta import Meta
 from mpyc_core.privacy.budget import Charge, State, dataset_account
 from mpyc_core.privacy.label import Blocked, Label, Public, Rows, Source, Total, constant, digest
+from mpyc_core.privacy.price import Price
 from mpyc_core.privacy.shared import price_of_noise
 from mpyc_core.privacy.step import Look
 from mpyc_core.privacy.transfer import after, total_of
 
 from .graph import DATA, Expr, walk
 from .noise import source_of
+from .subjects import has_accounts
 
 if TYPE_CHECKING:
     from .release import Wanted
@@ -83,6 +85,13 @@ def units_of(seat: Seat, label: Label, f: int) -> int:
     """
     if not seat.cards or isinstance(label.state, Public):
         return 0
+    people = [seat.node.card(key) for key in seat.cards if has_accounts(seat.node.card(key))]
+    if people:  # a person whose account is used up could not be left out of what is shared already
+        raise PermissionDenied(
+            f"{people[0].name!r} has a budget per subject, so its own node makes its noise: "
+            "release it there with .get(epsilon=...), or its owner sets subject_epsilon=None",
+            party=seat.node.name,
+        )
     total: Total = total_of(label)
     if total.unit != Fraction(1, 1 << f):
         raise UnboundedSensitivity(
@@ -90,6 +99,69 @@ def units_of(seat: Seat, label: Label, f: int) -> int:
             party=seat.node.name,
         )
     return max(total.l1(group) for group in groups(seat))
+
+
+def charges_of(
+    seat: Seat, label: Label, f: int, sensitivity: int, epsilon: Fraction, count: int
+) -> list[Charge]:
+    """What noise made among the parties costs the data sets of this node.
+
+    Parameters
+    ----------
+    sensitivity : in units, that the noise covers; at least what this node itself finds.
+    count : number of values.
+
+    Raises
+    ------
+    PermissionDenied, UnboundedSensitivity : a policy does not allow it; says what to do.
+    """
+    name = seat.node.name
+    if units_of(seat, label, f) > sensitivity:
+        raise PermissionDenied("the noise does not cover what one record can change", party=name)
+    price = price_of_noise(sensitivity, epsilon, count)
+    for card in map(seat.node.card, sorted(seat.cards)):
+        policy = card.policy
+        if policy.noisy != "budget" or policy.epsilon == 0:
+            raise PermissionDenied(
+                f"the policy of {card.name!r} lets no noisy releases go out by themselves; its "
+                "owner sets noisy='budget' and an epsilon for that",
+                party=name,
+            )
+        if epsilon > Fraction(str(policy.max_epsilon)):
+            raise PermissionDenied(
+                f"a release of {card.name!r} may cost epsilon {policy.max_epsilon:g} at most, this "
+                f"one costs {price}; ask for a smaller epsilon",
+                party=name,
+            )
+        if Price.limit(0, policy.delta).atto_delta < price.atto_delta:
+            raise PermissionDenied(
+                f"the last digits of noise that nodes make together cost delta {price.delta:.2g}, "
+                f"and the policy of {card.name!r} has delta {policy.delta:g} in all; its owner "
+                "sets Policy(delta=1e-6), or another delta well above that",
+                party=name,
+            )
+    return [Charge(dataset_account(group), price) for group in groups(seat)]
+
+
+def afford(
+    seat: Seat, label: Label, f: int, sensitivity: int, epsilon: Fraction, count: int
+) -> None:
+    """Say why noise made among the parties would not be paid for; charges nothing.
+
+    Raises
+    ------
+    PermissionDenied, BudgetExceeded : a policy or a budget does not allow it.
+    """
+    if not seat.cards or isinstance(label.state, Public):
+        return
+    for charge in charges_of(seat, label, f, sensitivity, epsilon, count):
+        left = seat.node.ledger.remaining(charge.account)
+        if not left.covers(charge.price):
+            raise BudgetExceeded(
+                f"{charge.account} has {left} left, the release costs {charge.price}; ask for more "
+                "noise (a smaller epsilon), or ask the owner for a larger budget",
+                party=seat.node.name,
+            )
 
 
 def charge_noise(seat: Seat, label: Label | None, value: int, wanted: Wanted) -> bool:
@@ -105,16 +177,11 @@ def charge_noise(seat: Seat, label: Label | None, value: int, wanted: Wanted) ->
         return True  # the same noisy value, paid for before
     epsilon = Fraction(*root.params["epsilon"])
     covered = int(root.params["sensitivity"])
-    policies = [node.card(card).policy for card in wanted.cards]
-    allowed = bool(policies) and all(
-        p.noisy == "budget" and p.epsilon > 0 and epsilon <= Fraction(str(p.max_epsilon))
-        for p in policies
-    )
+    if not seat.cards:
+        return False
     try:
-        if not allowed or units_of(seat, label, seat.f_of(value)) > covered:
-            return False
-        price = price_of_noise(covered, epsilon, max(1, math.prod(root.spec.shape)))
-        charges = [Charge(dataset_account(group), price) for group in groups(seat)]
+        count = max(1, math.prod(root.spec.shape))
+        charges = charges_of(seat, label, seat.f_of(value), covered, epsilon, count)
         with node.state.transaction():
             ticket = node.ledger.reserve(key, root.digest, charges)
             node.audit.append(

@@ -18,7 +18,7 @@ from typing import Any
 
 from mpyc_core.errors import ConfigError
 
-VERSION = 1
+VERSION = 2
 PIECE = 1 << 24
 SCHEMA = """
 CREATE TABLE facts (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;

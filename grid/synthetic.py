@@ -17,6 +17,7 @@ from mpyc_core.privacy.budget import Charge, dataset_account
 from mpyc_core.privacy.mechanisms import discrete_laplace
 from mpyc_core.privacy.price import Price
 
+from . import subjects
 from .canonical import encode
 from .cards import Card
 from .keys import fresh_id
@@ -33,7 +34,7 @@ def synthesise(node: Node, card: Card, value: Array, epsilon: float) -> Array:
     """Draw sample rows.
 
     Security    one changed record moves two counts of every column by one: the L1 sensitivity of
-                all counts together is twice the number of columns
+                all counts together is twice the number of columns, for each row of a subject
 
     Raises
     ------
@@ -44,21 +45,23 @@ def synthesise(node: Node, card: Card, value: Array, epsilon: float) -> Array:
         raise ConfigError(
             f"synthetic rows of {card.name!r} need an epsilon above 0 and bounds of every column"
         )
-    table = value.reshape(card.rows, -1).astype(np.float64)
+    charge = Charge(dataset_account(card.group), Price.of(epsilon))
+    people = subjects.shares(node, [card], [charge])
+    table = people.rows_of(card, value).reshape(card.rows, -1).astype(np.float64)
     edges = [_edges(c.lower, c.upper) for c in card.columns]
     counts = np.stack([np.histogram(x, e)[0] for x, e in zip(table.T, edges, strict=True)]).astype(
         np.int64
     )
     key = fresh_id()
-    charge = Charge(dataset_account(card.group), Price.of(epsilon))
-    ticket = node.ledger.reserve(key, b"synthetic rows", [charge])
+    ticket = node.ledger.reserve(key, b"synthetic rows", [charge, *people.charges])
     node.audit.append("reserved", release=key, card=card.id, epsilon=epsilon, kind="sample rows")
     if ticket is None:
         raise ConfigError("an id was drawn twice; the generator of the machine is broken")
     drawn: list[Array] = []
+    reach = 2 * len(edges) * card.per_subject
 
     def noisy() -> bytes:
-        drawn.append(discrete_laplace(counts, 2 * len(edges), epsilon).values)
+        drawn.append(discrete_laplace(counts, reach, epsilon).values)
         return encode(["synthetic", [[int(n) for n in row] for row in drawn[0]]])
 
     node.ledger.draw(ticket, noisy)
