@@ -9,6 +9,7 @@ import numpy as np
 
 from mpyc_core.bits import words
 from mpyc_core.entropy import fresh_key
+from mpyc_core.errors import ShareError
 from mpyc_core.meta import Meta
 from mpyc_core.protocols.circuits import Gates
 from mpyc_core.protocols.cost import Cost
@@ -108,6 +109,13 @@ class Shamir(Protocol):
 
     def _gates(self, turn: Turn) -> Gates:
         return Gates(self, lambda x, y: multiply.and_(turn, x, y))
+
+    def check_dealt(self, meta: Meta, parts: tuple[Array, ...]) -> None:
+        super().check_dealt(meta, parts)
+        if meta.kind != "bit":
+            for part in parts:
+                if not np.array_equal(meta.ring.total(part[None]), part):
+                    raise ShareError(f"a dealt component is no element of {meta.ring.name}")
 
     def embed(self, x: Public) -> Share:
         return sharing.embed(self.n, x)

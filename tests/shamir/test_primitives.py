@@ -242,3 +242,17 @@ def test_a_wrong_share_of_a_bit_is_corrected() -> None:
     with pytest.warns(UserWarning, match="party 3 sent"):
         found = call(p, "open", b, 0)
     assert unpack(found[0][0], 130).tolist() == bits.tolist()
+
+
+@pytest.mark.parametrize("field", [F61, F127])
+def test_what_is_no_element_is_refused(field: PrimeField) -> None:
+    """A client deals words of p or more: sums of such would be wrong."""
+    meta = Meta((1,), "int", field)
+    for value, right in ((field.modulus - 1, True), (field.modulus, False)):
+        words = value if field.bits == 61 else (value & (1 << 64) - 1, value >> 64)
+        part = np.array([words], field.dtype)
+        if right:
+            Shamir(0, 3).check_dealt(meta, (part,))
+            continue
+        with pytest.raises(ShareError, match="no element"):
+            Shamir(0, 3).check_dealt(meta, (part,))
