@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -42,20 +43,34 @@ def test_an_owner_logs_in_looks_and_answers(page: Page, browser: Any) -> None:
     def element(name: str) -> Any:
         return browser.find_element("css selector", name)
 
+    def until(condition: Callable[[], bool]) -> None:
+        """A click returns before the next page is there."""
+        deadline = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def rows() -> int:
+        return len(browser.find_elements("css selector", "#requests tbody tr"))
+
     try:
         browser.get(shown.address)
         element("#token").send_keys(shown.token)
         element("#enter").click()
-        assert len(browser.find_elements("css selector", "#requests tbody tr")) == 2
+        until(lambda: rows() == 2)
         assert element("body").value_of_css_property("background-color") != "rgba(0, 0, 0, 0)"
         element("#requests a.button").click()
+        until(lambda: bool(browser.find_elements("css selector", "#accept")))
         boxes = browser.find_elements("css selector", "#graph rect")
         assert len(boxes) == 5 and all(b.size["width"] > 100 for b in boxes)
         element("#accept").click()
+        until(lambda: rows() == 1)
         assert page.status() == "accepted"
         element("#requests a.button").click()
+        until(lambda: bool(browser.find_elements("css selector", "#reason")))
         element("#reason").send_keys("no maxima")
         element("#deny").click()
+        until(lambda: bool(browser.find_elements("css selector", "p.none")))
         assert other._answer() == {"status": "denied", "reason": "no maxima"}
         browser.get(shown.address + "budgets")
         assert element(".bars rect").size["height"] > 30
@@ -64,7 +79,7 @@ def test_an_owner_logs_in_looks_and_answers(page: Page, browser: Any) -> None:
         width = browser.execute_script("return document.documentElement.scrollWidth")
         assert width <= 400
         element("#logout").click()
-        assert browser.current_url.endswith("/login")
+        until(lambda: browser.current_url.endswith("/login"))
     finally:
         shown.close()
 
