@@ -8,7 +8,7 @@ over XOR, one block of AES a level:
 The low three bits of a seed are zero, so that H is asked for the left child, the right child and
 the leaf at different places, and give way to the control bit t and the value bit v in its result:
 seeds of 125 bits. A correction word of a level is one block too, with its three bits in the same
-place. The lowest seven levels are one leaf of 128 bits [BGI18, early termination].
+place. The lowest seven levels are one leaf of 128 bits [BGI16, early termination].
 
 Keys are arrays of words of 64 bits, padded to whole groups of 64 elements:
 

@@ -87,7 +87,8 @@ class AdditiveFSS(Additive):
     """`additive` between two parties, comparing by function secret sharing.
 
     Everything but signs is that of `additive`: comparisons take 1 round instead of 6, as a number
-    2, ReLU 3, for 0.9 kB of keys a comparison of 64 bits from the dealer to each party.
+    or in a ReLU 2 instead of 7, for 0.9 kB of keys a comparison of 64 bits from the dealer to each
+    party.
     """
 
     name: ClassVar[str] = "additive-fss"

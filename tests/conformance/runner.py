@@ -88,12 +88,22 @@ def constant(backend: Backend, op: Op, case: Case, i: int) -> Any:
     return backend.constant(case.inputs[i], meta, factor=op.name in BILINEAR)
 
 
-def run_case(s: Simulation, op: Op, case: Case) -> Outcome:
-    """Run one case in a simulation."""
-    operands = [
+def operands_of(s: Simulation, op: Op, case: Case) -> list[Any]:
+    """The case's inputs, shared or as constants."""
+    return [
         constant(s, op, case, i) if i in case.public else s.share(x)
         for i, x in enumerate(case.inputs)
     ]
+
+
+def declared_cost(s: Simulation, op: Op, case: Case) -> Cost:
+    """What one case declares to send, before it runs."""
+    return s.declared_cost(op.name, operands_of(s, op, case), **case.params)
+
+
+def run_case(s: Simulation, op: Op, case: Case) -> Outcome:
+    """Run one case in a simulation."""
+    operands = operands_of(s, op, case)
     declared = s.declared_cost(op.name, operands, **case.params)
     bytes_before = [c.payload for c in s.counters]
     rounds_before = {c.rounds for c in s.counters}

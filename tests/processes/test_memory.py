@@ -18,6 +18,7 @@ def test_a_training_step_stays_under_ten_times_its_tensors() -> None:
         assert result["peak"] < 10 * result["tensors"]
 
 
+@pytest.mark.timeout(300)
 def test_a_million_comparisons_by_keys_stay_under_a_gigabyte() -> None:
     """Of the parties and of the dealer, who sends 1.9 GB of keys."""
     with mpc.session(["ann", "bob"], protocol="additive-fss", crypto_provider="dora") as s:
