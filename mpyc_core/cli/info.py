@@ -39,7 +39,7 @@ def main(options: argparse.Namespace) -> int:
 
     table = Table(title="Protocols")
     for column in ("name", "parties", "rings", "adversary", "corrupted", "abort", "dealer"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=column == "name", overflow="fold")
     for name, cls in sorted(protocols().items()):
         n = next(n for n in range(1, 64) if cls.supports(n))
         s = cls.security(n)
