@@ -140,20 +140,34 @@ class Client(Answering):
         return pending
 
     def _upload(self, value: Array, progress: Progress | None) -> int:
+        """Send a large array ahead of the command that uses it.
+
+        Raises
+        ------
+        Disconnected : the connection broke on the way; the node kept nothing of it.
+        """
+        done = [0]
+        try:
+            return self._sent_in_pieces(value, done, progress)
+        except Disconnected as broken:
+            raise Disconnected(
+                f"{broken.message}. {done[0]} of {value.nbytes} bytes had arrived; the node keeps "
+                "no part of an array: connect again and send it anew",
+                party=self.name,
+            ) from None
+
+    def _sent_in_pieces(self, value: Array, done: list[int], progress: Progress | None) -> int:
         upload = int(self.call({"do": "upload", "spec": to_wire(Spec.of(value))})[0]["upload"])
         raw = value.reshape(-1).view(np.uint8)
         under_way: deque[Pending] = deque()
         for start in range(0, raw.size, CHUNK):
             piece = {"do": "piece", "upload": upload, "offset": start}
             under_way.append(self.submit(piece, [raw[start : start + CHUNK]]))
-            while under_way and (under_way[0].done or len(under_way) > 8):
-                done = int(under_way.popleft().result()[0]["done"])
+            last = start + CHUNK >= raw.size
+            while under_way and (last or under_way[0].done or len(under_way) > 8):
+                done[0] = int(under_way.popleft().result()[0]["done"])
                 if progress is not None:
-                    progress(done, raw.size)
-        for pending in under_way:
-            done = int(pending.result()[0]["done"])
-            if progress is not None:
-                progress(done, raw.size)
+                    progress(done[0], raw.size)
         return upload
 
     def update(self, pointer: Pointer, x: npt.ArrayLike) -> Pointer:

@@ -185,7 +185,12 @@ class Node:
         self.objects.drop(stored.id)
 
     def _recover(self) -> None:
-        """Take up the durable objects of an earlier process."""
+        """Take up the durable objects of an earlier process; arrays that nothing names go."""
+        with self.state.transaction():
+            self.state.run(
+                "DELETE FROM blobs WHERE id LIKE 'object %' AND substr(id, 8) NOT IN "
+                "(SELECT version FROM objects)"
+            )
         for key, version, packed in self.state.rows("SELECT id, version, body FROM objects"):
             body = decode(packed)
             spec = from_wire(body["spec"])
@@ -277,6 +282,8 @@ class Node:
     def leave(self, visit: Visit) -> None:
         """A connection is over, and with it what it drove."""
         with self.lock:
+            visit.uploads.clear()
+            visit.downloads.clear()
             for session in list(visit.seats):
                 self.unseat(session, visit.caller)
 

@@ -99,6 +99,8 @@ class NodeServer:
                     if event:
                         self._note_events()
         finally:
+            for route in list(self._guests):
+                self._forget(route)
             self._wire.close()
 
     def start(self) -> NodeServer:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from mpyc_core.grid.node import Node
     from mpyc_core.grid.web.serving import WebPage
 
+LOOPBACK = "127.0.0.1"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """--name and --data; who may connect, and where."""
@@ -23,6 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--address", default="tcp://127.0.0.1:0", help="where to listen (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--host",
+        help="this machine's address for other nodes in computations among nodes, such as "
+        "192.0.2.7 (default: that of --address, or this machine alone)",
     )
     parser.add_argument(
         "--admit",
@@ -53,6 +60,7 @@ def main(options: argparse.Namespace) -> int:
 
     node = Node(options.name, options.data)
     try:
+        node.host = _host(options.host, options.address)
         guests = Guests(options.data / "guests")
         for pair in options.admit:
             name, mark, key = pair.partition("=")
@@ -79,6 +87,24 @@ def main(options: argparse.Namespace) -> int:
     finally:
         node.close()
     return 0
+
+
+def _host(host: str | None, address: str) -> str:
+    """Where the node listens for other nodes.
+
+    Raises
+    ------
+    ConfigError : --host is no address that others can be told.
+    """
+    from mpyc_core.errors import ConfigError
+
+    anywhere = ("", "*", "0.0.0.0", "[::]", "::")
+    if host is not None:
+        if host in anywhere or "/" in host or any(c.isspace() for c in host):
+            raise ConfigError(f"other nodes cannot connect to {host!r}; give --host an address")
+        return f"[{host}]" if ":" in host and not host.startswith("[") else host
+    own = address.removeprefix("tcp://").rpartition(":")[0] if address.startswith("tcp://") else ""
+    return LOOPBACK if own in anywhere else own
 
 
 def _show_page(node: Node, port: int) -> WebPage:

@@ -8,11 +8,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import zmq
 
+from mpyc_core.cli.node import _host
 from mpyc_core.errors import (
     AuthenticationFailed,
     ConfigError,
@@ -23,10 +25,11 @@ from mpyc_core.errors import (
 )
 from mpyc_core.grid.client import Client
 from mpyc_core.grid.connect import Guests, connect_node, read_ticket, ticket
-from mpyc_core.grid.keys import own_identity
+from mpyc_core.grid.keys import fresh_id, own_identity
 from mpyc_core.grid.node import Node
 from mpyc_core.grid.remote import RemoteLink
 from mpyc_core.grid.server import NodeServer
+from mpyc_core.grid.virtual import VirtualNode
 from mpyc_core.transport.curve import Identity
 from mpyc_core.transport.limits import Limits
 
@@ -72,15 +75,12 @@ def test_the_first_snippet_over_the_network(client: Client) -> None:
 def test_a_thousand_chained_operations(client: Client) -> None:
     """They are sent without waiting, each on the result of the one before."""
     x = client.send(np.zeros(4))
-    times = []
-    for _ in range(3):
-        start, y = time.perf_counter(), x
-        for _ in range(1000):
-            y = y + 1
-        assert y.get().tolist() == [1000.0] * 4
-        times.append(time.perf_counter() - start)
-    print(f"1000 chained operations: {min(times):.3f} s")
-    assert min(times) < 5  # 1 s on an idle machine
+    start, y = time.perf_counter(), x
+    for _ in range(1000):
+        y = y + 1
+    sent = time.perf_counter() - start
+    assert y.get().tolist() == [1000.0] * 4
+    print(f"1000 chained operations: {time.perf_counter() - start:.3f} s, sent in {sent:.3f} s")
 
 
 def test_the_round_trip_of_an_operation(client: Client) -> None:
@@ -91,7 +91,7 @@ def test_the_round_trip_of_an_operation(client: Client) -> None:
         (x + 1).wait()
         times.append(time.perf_counter() - start)
     print(f"round trip of an operation: {1000 * np.median(times):.2f} ms")
-    assert np.median(times) < 0.05  # 3 ms on an idle machine
+    assert np.median(times) < 0.05  # `python -m bench grid` measures; 3 ms are aimed for
 
 
 def test_large_arrays_come_in_pieces_with_progress(client: Client) -> None:
@@ -206,6 +206,40 @@ def test_tickets_are_checked(text: str) -> None:
         read_ticket(text)
 
 
+@pytest.mark.parametrize(
+    ("given", "address", "host"),
+    [
+        (None, "tcp://127.0.0.1:0", "127.0.0.1"),
+        (None, "tcp://192.0.2.7:7010", "192.0.2.7"),
+        (None, "tcp://0.0.0.0:7010", "127.0.0.1"),
+        (None, "ipc:///tmp/x", "127.0.0.1"),
+        (None, "tcp://[::1]:7010", "[::1]"),
+        ("192.0.2.9", "tcp://0.0.0.0:7010", "192.0.2.9"),
+        ("2001:db8::9", "tcp://*:7010", "[2001:db8::9]"),
+    ],
+)
+def test_where_other_nodes_find_a_node(given: str | None, address: str, host: str) -> None:
+    assert _host(given, address) == host
+
+
+@pytest.mark.parametrize("host", ["", "*", "0.0.0.0", "::", "a b", "tcp://a"])
+def test_a_host_is_an_address_that_others_can_use(host: str) -> None:
+    with pytest.raises(ConfigError, match="--host"):
+        _host(host, "tcp://127.0.0.1:0")
+
+
+def test_seats_listen_at_the_host(place: Place, client: Client) -> None:
+    other = Identity.fresh().public
+    plan = {"me": "a", "names": ["a", "b", "c"], "protocol": "replicated", "ring": 64, "f": None}
+    keys = {"a": client.curve, "b": other, "c": other}
+    place.node.host = "localhost"
+    try:
+        sit = {"do": "sit", "session": fresh_id(), "provider": None, "keys": keys, **plan}
+        assert client.call(sit)[0]["address"].startswith(("tcp://127.0.0.1:", "tcp://[::1]:"))
+    finally:
+        place.node.host = "127.0.0.1"
+
+
 # -- what goes wrong ----------------------------------------------------------------------------
 def test_messages_out_of_order_end_the_connection(place: Place) -> None:
     link = RemoteLink(place.server.address, place.node.keys.identity.public, Identity.fresh())
@@ -220,6 +254,37 @@ def test_commands_that_are_too_large_are_not_sent(client: Client) -> None:
     with pytest.raises(FrameError):
         client.call({"do": "put", "tags": [], "description": "x" * 2**21, "searchable": False})
     assert client.send([1]).get().tolist() == [1]
+
+
+def test_an_upload_that_is_cut_leaves_nothing() -> None:
+    """The client is told how far it came; the node keeps no part, in memory or on the disk."""
+    place = Place()
+    blobs = len(place.node.state.rows("SELECT id FROM blobs"))
+    client, x = place.client(), np.ones(4_000_000)
+
+    def cut(done: int, size: int) -> None:
+        if done > size // 3 and not visits:
+            (guest,) = [g for g in place.server._guests.values() if g.visit.uploads]
+            visits.append(guest.visit)
+            place.server.close()
+
+    visits: list[Any] = []
+    with pytest.raises(Disconnected, match=r"of 32000000 bytes had arrived.*send it anew"):
+        client.send(x, tags=["#cut"], progress=cut)
+    assert not visits[0].uploads
+    assert len(place.node.state.rows("SELECT id FROM blobs")) == blobs
+    place.node.close()
+
+
+def test_arrays_that_nothing_names_are_removed(tmp_path: Path) -> None:
+    with VirtualNode("a", tmp_path / "n") as node:
+        kept = node.owner.send([1, 2], tags=["#kept"]).id
+        node.node.state.put_blob("object " + "0" * 32, b"left by a crash")
+    with VirtualNode("a", tmp_path / "n") as node:
+        found = {key for (key,) in node.node.state.rows("SELECT id FROM blobs")}
+        assert len(found) == 1
+        assert "object " + "0" * 32 not in found
+        assert node.owner.pointer(kept).get().tolist() == [1, 2]
 
 
 def test_waiting_in_another_thread_and_asynchronously(place: Place, client: Client) -> None:
