@@ -1,4 +1,4 @@
-"""Prints costs.md from the costs that `replicated` declares: python docs/costs.py > docs/costs.md
+"""Prints costs.md from the costs that protocols declare: python docs/costs.py > docs/costs.md
 
 Nothing here is measured and nothing is typed by hand: the cost model walks the body of every
 registered operation and charges what the protocol declares. The conformance suite holds declared
@@ -37,8 +37,29 @@ current. Bytes are payload per element of the result; message headers are not co
   component from each of them (24 bytes over Z/2^64).
 - What the operations do is said in [operations](api/operations.md).
 
-What needs no message at all is listed below the table.
+What other protocols need is in the second table; what needs no message at all stands at the end.
 """
+OTHERS = """\
+
+## Other protocols
+
+The same in the ring that a protocol takes where none is named, GF(2^127 - 1) for `shamir`: rounds,
+bytes per element of the result that all parties together send each other, and in brackets what the
+dealer sends. Checks that `replicated-active` and `spdz2k` put off until something is opened are
+charged there and are not in the table.
+"""
+COMPARED = (
+    ("replicated", 3),
+    ("replicated-active", 3),
+    ("additive", 2),
+    ("additive", 3),
+    ("additive-fss", 2),
+    ("spdz2k", 2),
+    ("spdz2k", 3),
+    ("shamir", 3),
+    ("shamir", 5),
+)
+"""Protocols and numbers of parties of the second table."""
 
 
 @dataclass(frozen=True)
@@ -124,17 +145,25 @@ def _from_case(op: Op) -> Row:
     )
 
 
-def cost(row: Row, bits: int) -> tuple[int, float] | None:
-    """(rounds, bytes per element of the result); None where the operation refuses the ring."""
-    simulation = Simulation(3, protocol="replicated", ring=bits, wrap=lambda ref: ref)
-    metas = row.metas(bits)
+Found = tuple[int, float, float] | None
+"""Rounds, and bytes per element of the result, sent and dealt; None where a ring is refused."""
+
+
+def cost(row: Row, simulation: Simulation) -> Found:
+    """What the protocol of a simulation declares."""
+    metas = row.metas(simulation.ring.bits)
     try:
         result = get_op(row.op).metas(metas, row.params)[-1 if row.op in LOSSES else 0]
     except ShareError:
         return None
     refs = [simulation.new_ref(meta) for meta in metas]
     declared = simulation.declared_cost(row.op, refs, **row.params)
-    return declared.rounds, declared.total / result.size
+    return declared.rounds, declared.total / result.size, declared.dealt / result.size
+
+
+def simulate(protocol: str, parties: int, ring: int | None = None) -> Simulation:
+    """Parties to ask; they compute nothing."""
+    return Simulation(parties, protocol=protocol, ring=ring, wrap=lambda ref: ref)
 
 
 LOSSES = ("cross_entropy", "bce_with_logits", "mse")
@@ -149,8 +178,15 @@ def _operands(row: Row) -> str:
     return ", ".join(parts)
 
 
-def _figures(found: tuple[int, float] | None) -> str:
+def _figures(found: Found) -> str:
     return "- | -" if found is None else f"{found[0]} | {found[1]:.4g}"
+
+
+def _together(found: Found) -> str:
+    if found is None:
+        return "-"
+    dealt = f" [{found[2]:.4g}]" if found[2] else ""
+    return f"{found[0]}, {found[1]:.4g}{dealt}"
 
 
 def _parameters(row: Row) -> str:
@@ -160,14 +196,16 @@ def _parameters(row: Row) -> str:
 
 def page() -> str:
     """costs.md."""
+    by_ring = [simulate("replicated", 3, bits) for bits in RINGS]
     lines = [
         INTRODUCTION,
         "| operation | operands | parameters | rounds, 64 bits | bytes | rounds, 32 bits | bytes |",
         "|---|---|---|---:|---:|---:|---:|",
     ]
     for row in rows():
-        figures = " | ".join(_figures(cost(row, bits)) for bits in RINGS)
+        figures = " | ".join(_figures(cost(row, simulation)) for simulation in by_ring)
         lines.append(f"| `{row.op}` | {_operands(row)} | {_parameters(row)} | {figures} |")
+    lines += _others()
     local = ", ".join(f"`{op.name}`" for op in all_ops() if not op.interactive)
     lines += [
         "",
@@ -176,6 +214,22 @@ def page() -> str:
         f"{local}; and products of a secret with public whole numbers.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _others() -> Iterator[str]:
+    """The second table."""
+    yield OTHERS
+    yield "| operation | " + " | ".join(f"`{name}`, {n}" for name, n in COMPARED) + " |"
+    yield "|---|" + "---|" * len(COMPARED)
+    simulations = [simulate(*chosen) for chosen in COMPARED]
+    for row in ROWS:
+        if row.op in SHOWN and not (row.params.keys() & {"rounding", "bits"}):
+            title = f"`{row.op}` {_operands(row)}"
+            yield f"| {title} | " + " | ".join(_together(cost(row, s)) for s in simulations) + " |"
+
+
+SHOWN = ("mul", "matmul", "lt", "eq", "select", "relu", "max", "bit_and", "softmax")
+"""Operations of the second table."""
 
 
 if __name__ == "__main__":

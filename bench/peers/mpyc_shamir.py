@@ -1,4 +1,4 @@
-"""The tasks in MPyC: Shamir's sharing among three local processes, 64-bit numbers, 16 of fraction."""
+"""The tasks in MPyC: Shamir's sharing among three local processes, of 64-bit numbers."""
 
 from __future__ import annotations
 
@@ -74,10 +74,10 @@ async def median(work: Callable[[], Awaitable[None]], repeat: int) -> float:
 def launch() -> dict[str, float]:
     """The slowest party's seconds, each party a process."""
     places = [f"-P=localhost:{port}" for port in frame.free_ports(PARTIES)]
+    command = [sys.executable, "-m", "bench.peers.mpyc_shamir", sys.argv[1], "--party", *places]
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "bench.peers.mpyc_shamir", sys.argv[1], "--party"]
-            + [*places, f"-I={me}", "--no-log"],
+            [*command, f"-I={me}", "--no-log"],
             stdout=subprocess.PIPE,
             text=True,
             env=os.environ,
