@@ -31,6 +31,7 @@ from .value import Public, Share, Value
 
 def blank(meta: Meta, planes: int = 1) -> Share:
     """A share of zeros that takes no memory, for walks."""
+    shape: tuple[int, ...]
     if meta.kind == "bit":
         zero, shape = np.zeros((), np.uint64), (planes, words(meta.size))
     else:
