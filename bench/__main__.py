@@ -1,4 +1,4 @@
-"""`python -m bench kernels|protocols|ml|scaling`: measure, print a table, write files."""
+"""`python -m bench kernels|protocols|ml|scaling|grid`: measure, print a table, write files."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ COMPARED = ["protocols", "ml"]
 
 
 def main() -> int:
-    """Run the chosen benches; all but scaling unless any is named."""
+    """Run the chosen benches; all but scaling and grid unless any is named."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=main.__doc__)
-    choices = [*DEFAULT, "scaling", []]
+    choices = [*DEFAULT, "scaling", "grid", []]
     parser.add_argument("what", nargs="*", choices=choices, default=[])
     parser.add_argument("--protocol", default="replicated")
     parser.add_argument("--repeat", type=int, default=5, help="timed runs of a row")
@@ -50,6 +50,10 @@ def _measure(what: str, options: argparse.Namespace) -> tuple[str, list[report.R
         from . import kernels
 
         return kernels.title(), kernels.rows()
+    if what == "grid":
+        from . import grid
+
+        return "a node over loopback TCP", grid.rows(options.repeat, options.only)
     chosen = options.protocol, options.repeat, options.only
     among = f"{options.protocol}, parties as processes over loopback TCP"
     if what == "protocols":
