@@ -3,7 +3,7 @@
 A key hides alpha from its holder. The tree is that of [BCGGIKR21, figure 1] with one bit as payload
 over XOR, one block of AES a level:
 
-    h = H(s | direction)      H(s) = AES_K(s) ^ s under a fixed, public K (Matyas-Meyer-Oseas)
+    h = H(s | direction)      H(s) = AES_K(s) ^ s under a public K (Matyas-Meyer-Oseas)
 
 The low three bits of a seed are zero, so that H is asked for the left child, the right child and
 the leaf at different places, and give way to the control bit t and the value bit v in its result:
@@ -18,7 +18,9 @@ Keys are arrays of words of 64 bits, padded to whole groups of 64 elements:
 
 Security: as long as one root is unknown, the other party's key is pseudo-random, in the model that
 AES under a fixed key is a random permutation [BCGGIKR21, section 3; GKWY20 on such H]. A key
-may be evaluated at one x only: two opened values x + r under one r say their difference.
+may be evaluated at one x only: two opened values x + r under one r say their difference. Whoever
+guesses T seeds finds one of N that were used under one K with probability T * N / 2^125, so K is
+another one for every batch: with 2^15 keys of 64 levels a batch, more than 100 bits.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ Array = npt.NDArray[Any]
 LEAF_BITS = 7
 """Levels that the leaf's 128 bits stand for."""
 PUBLIC_KEY = hashlib.sha256(b"mpyc-core distributed comparison function 1").digest()[:16]
-"""The fixed key of H; it keeps no secret and masks nothing."""
+"""A key of H for tests and lessons; it keeps no secret and masks nothing."""
 CLEAR = np.uint64(2**64 - 8)
 _ONE, _TWO, _SIX, _TOP = (np.uint64(v) for v in (1, 2, 63, 127))
 _U8 = np.dtype(np.uint64)
@@ -56,7 +58,9 @@ def padded(size: int) -> int:
     return 64 * words(size)
 
 
-def generate(alpha: Array, roots: tuple[Array, Array], bits: int) -> tuple[Array, Array]:
+def generate(
+    alpha: Array, roots: tuple[Array, Array], bits: int, key: bytes = PUBLIC_KEY
+) -> tuple[Array, Array]:
     """The correction words of f(x) = [x < alpha], for both parties.
 
     Parameters
@@ -64,6 +68,7 @@ def generate(alpha: Array, roots: tuple[Array, Array], bits: int) -> tuple[Array
     alpha : words of 64 bits below 2^bits, shape (size,), whole groups of 64.
     roots : of party 0 and of party 1, shape (2, size): uniform, each unknown to the other.
     bits : of x and alpha, 1 to 64.
+    key : of H: public, and best another one for every batch of keys.
 
     Returns
     -------
@@ -74,13 +79,13 @@ def generate(alpha: Array, roots: tuple[Array, Array], bits: int) -> tuple[Array
     levels = np.empty((alpha.size // 8, depth(bits), 2, 8), _U8)
     leaf = np.empty((2, alpha.size), _U8)
     if not _in_kernels():
-        _generate(alpha, roots, bits, levels, leaf)
+        _generate(alpha, roots, bits, levels, leaf, key)
         return levels, leaf
     from mpyc_core.kernels import dcf
     from mpyc_core.kernels.flat import split
 
     first, second = (np.ascontiguousarray(root).reshape(-1) for root in roots)
-    keys, flat, end = _round_keys(), levels.reshape(-1), leaf.reshape(-1)
+    keys, flat, end = _round_keys(key), levels.reshape(-1), leaf.reshape(-1)
     split(
         alpha.size,
         lambda i, j: dcf.generate(keys, alpha, first, second, bits, i, j, flat, end),
@@ -89,7 +94,15 @@ def generate(alpha: Array, roots: tuple[Array, Array], bits: int) -> tuple[Array
     return levels, leaf
 
 
-def evaluate(party: int, bits: int, root: Array, levels: Array, leaf: Array, x: Array) -> Array:
+def evaluate(
+    party: int,
+    bits: int,
+    root: Array,
+    levels: Array,
+    leaf: Array,
+    x: Array,
+    key: bytes = PUBLIC_KEY,
+) -> Array:
     """This party's share, over XOR, of [x < alpha], one packed word for 64 elements.
 
     Parameters
@@ -100,13 +113,13 @@ def evaluate(party: int, bits: int, root: Array, levels: Array, leaf: Array, x: 
     Cost: one block of AES a level.
     """
     if not _in_kernels():
-        return _evaluate(party, bits, root, levels, leaf, x)
+        return _evaluate(party, bits, root, levels, leaf, x, key)
     from mpyc_core.kernels import dcf
     from mpyc_core.kernels.flat import split
 
     out = np.empty(x.size // 64, _U8)
     arrays = (np.ascontiguousarray(a).reshape(-1) for a in (levels, leaf, root))
-    rest, keys = tuple(arrays), _round_keys()
+    rest, keys = tuple(arrays), _round_keys(key)
     split(
         out.size,
         lambda i, j: dcf.evaluate(keys, x, *rest, party, bits, i, j, out),
@@ -122,45 +135,51 @@ def _in_kernels() -> bool:
     return streams.in_kernels()
 
 
-@cache
-def _round_keys() -> Array:
+def _round_keys(key: bytes) -> Array:
     from mpyc_core.kernels.streams import round_keys
 
-    return round_keys(PUBLIC_KEY)
+    return round_keys(key)
 
 
-def _hash(low: Array, high: Array) -> tuple[Array, Array]:
+def _hash(low: Array, high: Array, key: bytes) -> tuple[Array, Array]:
     blocks = np.stack([low, high], axis=-1)
-    encryptor = Cipher(AES(PUBLIC_KEY), ECB()).encryptor()
+    encryptor = Cipher(AES(key), ECB()).encryptor()
     done = np.frombuffer(encryptor.update(blocks.tobytes()), _U8).reshape(blocks.shape) ^ blocks
     return done[..., 0], done[..., 1]
 
 
-def _evaluate(party: int, bits: int, root: Array, levels: Array, leaf: Array, x: Array) -> Array:
+def _evaluate(
+    party: int, bits: int, root: Array, levels: Array, leaf: Array, x: Array, key: bytes
+) -> Array:
     low, high = root[0] & CLEAR, root[1]
     t, total = np.full(x.size, party, _U8), np.zeros(x.size, _U8)
     for level in range(depth(bits)):
         c_low, c_high = (levels[:, level, i].reshape(-1) for i in range(2))
         right = x >> np.uint64(bits - 1 - level) & _ONE
-        h_low, h_high = _hash(low | right, high)
+        h_low, h_high = _hash(low | right, high, key)
         total ^= h_low >> _ONE ^ t * (c_low >> _TWO)
         low, high = (h_low ^ t * c_low) & CLEAR, h_high ^ t * c_high
         t = (h_low ^ t * (c_low >> right)) & _ONE
-    h_low, h_high = _hash(low | _TWO, high)
+    h_low, h_high = _hash(low | _TWO, high, key)
     at = x & _TOP
     half = np.where(at <= _SIX, h_low ^ t * leaf[0], h_high ^ t * leaf[1])
     return pack(((half >> (at & _SIX) ^ total) & _ONE).astype(bool))
 
 
 def _generate(
-    alpha: Array, roots: tuple[Array, Array], bits: int, levels: Array, leaf: Array
+    alpha: Array,
+    roots: tuple[Array, Array],
+    bits: int,
+    levels: Array,
+    leaf: Array,
+    key: bytes,
 ) -> None:
     lows, highs = [root[0] & CLEAR for root in roots], [root[1] for root in roots]
     ts, value = [np.full(alpha.size, p, _U8) for p in range(2)], np.zeros(alpha.size, _U8)
     for level in range(depth(bits)):
         right = alpha >> np.uint64(bits - 1 - level) & _ONE
         children = [
-            [_hash(low | np.uint64(d), high) for d in range(2)]
+            [_hash(low | np.uint64(d), high, key) for d in range(2)]
             for low, high in zip(lows, highs, strict=True)
         ]
         sums = [[children[0][d][i] ^ children[1][d][i] for i in range(2)] for d in range(2)]
@@ -179,7 +198,7 @@ def _generate(
             lows[p] = (low ^ ts[p] * c_low) & CLEAR
             highs[p] = high ^ ts[p] * c_high
             ts[p] = (low ^ ts[p] * t_kept) & _ONE
-    ends = [_hash(low | _TWO, high) for low, high in zip(lows, highs, strict=True)]
+    ends = [_hash(low | _TWO, high, key) for low, high in zip(lows, highs, strict=True)]
     below = alpha & _TOP
     masks = (
         _below(np.minimum(below, np.uint64(64))),

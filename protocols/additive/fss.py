@@ -19,6 +19,7 @@ Reference: [BCGGIKR21, sections 3 and 4].
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,6 +28,7 @@ from mpyc_core import dcf
 from mpyc_core.meta import Meta
 from mpyc_core.protocols.cost import Cost, plane_bytes
 from mpyc_core.protocols.dealt.comparison import R
+from mpyc_core.protocols.security import Security
 from mpyc_core.protocols.value import Share
 from mpyc_core.transport.mesh import Array, Steps
 
@@ -75,7 +77,7 @@ def _evaluate(turn: Turn, i: int, c: Array, bits: int) -> Array:
     _, root, top, levels, leaf = turn.drawn(i)
     x = np.zeros(dcf.padded(c.size), np.uint64)
     x[: c.size] = c & c.dtype.type((1 << (bits - 1)) - 1)
-    return dcf.evaluate(turn.me, bits - 1, root, levels, leaf, x) ^ top[0]
+    return dcf.evaluate(turn.me, bits - 1, root, levels, leaf, x, turn.nonce(i)) ^ top[0]
 
 
 def sign_messages(meta: Meta, bits: int) -> list[int]:
@@ -98,6 +100,12 @@ class AdditiveFSS(Additive):
     @classmethod
     def supports(cls, n: int) -> bool:
         return n == 2
+
+    @classmethod
+    def security(cls, n: int) -> Security:
+        return replace(
+            super().security(n), comp_bits=100
+        )  # seeds of 125 bits, 2^21 to a cipher key
 
     def msb(self, x: Share, bits: int) -> Steps[Share]:
         plane = yield from sign(self._turn(sign_needs(x.meta, bits)), x, bits)

@@ -69,6 +69,10 @@ class Turn:
         """All arrays of the i-th correlation, taken once."""
         return self._dealer().draw(self.wants[i])
 
+    def nonce(self, i: int) -> bytes:
+        """16 public bytes of the i-th correlation's own."""
+        return self._dealer().source.nonce(self.wants[i])
+
     def swap(self, mine: Sequence[Array]) -> Steps[list[list[Array]]]:
         """Send arrays to every other party and get theirs: one list for each array.
 

@@ -66,7 +66,8 @@ class ComparisonKeys(Correlation):
         wide[:size] = r
         top = to_planes(wide[:size], bits)[bits - 1 :]
         alpha = wide & np.uint64((1 << (bits - 1)) - 1)
-        keys = list(dcf.generate(alpha, (first[ROOT], second[ROOT]), bits - 1))
+        roots, nonce = (first[ROOT], second[ROOT]), sources[0].nonce(want)
+        keys = list(dcf.generate(alpha, roots, bits - 1, nonce))
         return {0: [top ^ second[TOP], *keys], 1: keys}
 
     def specs(self, want: Want, n: int) -> dict[int, list[Spec]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -31,11 +32,12 @@ class Source:
 
     def __init__(self, seed: bytes, session: bytes, party: int) -> None:
         self.party = party
-        self._seed, self._session = seed, session
+        self._seed, self._session, self._program = seed, session, bytes(16)
         self._keys = PairKeys(seed, session, (DEALER, party))
 
     def bind(self, program: bytes) -> None:
         """Make the words those of a program's hash (16 bytes)."""
+        self._program = program
         self._keys.bind(program)
 
     def words(self, want: Want, place: int, shape: Any, dtype: np.dtype[Any]) -> Array:
@@ -45,6 +47,11 @@ class Source:
     def pad(self, want: Want, place: int, shape: Any, dtype: np.dtype[Any]) -> Array:
         """The same words as a pad, which kernels make where they need them."""
         return self._stream().pad(want.op, PLACES * want.buffer + place, shape, dtype)
+
+    def nonce(self, want: Want) -> bytes:
+        """16 bytes that differ from want to want, program and session: public, for all parties."""
+        place = f"{want.op} {want.buffer}".encode()
+        return hashlib.sha256(b"nonce" + self._session + self._program + place).digest()[:16]
 
     def secret(self, name: str, length: int = 16) -> bytes:
         """A secret of the whole session, such as a share of a MAC key; independent of all words."""
