@@ -21,6 +21,9 @@ REST = 0x1B
 """X^64 as a polynomial of lower degree."""
 NIBBLES = 16
 """Chunks of 4 bits in a word."""
+BYTE_SUMS = 8 * 256 * 4
+BLOCK = 512
+"""Words of each operand that stay in the first-level cache while they are used several times."""
 
 _X86 = platform.machine() in ("x86_64", "AMD64")
 
@@ -76,15 +79,18 @@ def weigh(weights: Array, x: Array, out: Array) -> None:
 @kernel("const u8[::1], const u8[::1], i8, i8, u8[::1]")
 def correlate(u: Array, v: Array, chunks: int, width: int, out: Array) -> None:
     """out[d + chunks - 1] = the sum over j - k = d of <u_j, v_k>, for chunks of `width` words."""
-    for d in range(1 - chunks, chunks):
-        low, high = np.uint64(0), np.uint64(0)
-        for j in range(max(d, 0), min(chunks, chunks + d)):
-            a, b = j * width, (j - d) * width
-            for t in range(width):
-                p, q = clmul(u[a + t], v[b + t])
-                low ^= p
-                high ^= q
-        out[d + chunks - 1] = reduced(low, high)
+    out[:] = np.uint64(0)
+    for start in range(0, width, BLOCK):
+        stop = min(start + BLOCK, width)
+        for j in range(chunks):
+            for k in range(chunks):
+                d, a, b = j - k + chunks - 1, j * width, k * width
+                low, high = np.uint64(0), np.uint64(0)
+                for t in range(start, stop):
+                    p, q = clmul(u[a + t], v[b + t])
+                    low ^= p
+                    high ^= q
+                out[d] ^= reduced(low, high)
 
 
 @kernel("const u8[::1], const u8[::1], i8, u8[::1]")
@@ -102,29 +108,49 @@ def combine(powers: Array, u: Array, width: int, out: Array) -> None:
 @kernel("const u8[::1], const u8[::1], const u8[::1], u8[::1]")
 def correlate_bits(weights: Array, x: Array, y: Array, out: Array) -> None:
     """Correlations by nibbles: out[d + 15] sums weights * (x & (y shifted up 4 d bits))."""
-    for d in range(1 - NIBBLES, NIBBLES):
-        low, high = np.uint64(0), np.uint64(0)
-        up, down = np.uint64(4 * max(d, 0)), np.uint64(4 * max(-d, 0))
-        for i in range(x.size):
-            p, q = clmul(weights[i], x[i] & (y[i] << up >> down))
-            low ^= p
-            high ^= q
-        out[d + NIBBLES - 1] = reduced(low, high)
+    out[:] = np.uint64(0)
+    for start in range(0, x.size, BLOCK):
+        stop = min(start + BLOCK, x.size)
+        for d in range(1 - NIBBLES, NIBBLES):
+            low, high = np.uint64(0), np.uint64(0)
+            up, down = np.uint64(4 * max(d, 0)), np.uint64(4 * max(-d, 0))
+            for i in range(start, stop):
+                p, q = clmul(weights[i], x[i] & (y[i] << up >> down))
+                low ^= p
+                high ^= q
+            out[d + NIBBLES - 1] ^= reduced(low, high)
+
+
+@kernel("const u8[::1], u8[::1]")
+def byte_sums(table: Array, sums: Array) -> None:
+    """What each byte of a word adds in `combine_bits`, for every value of it.
+
+    sums : BYTE_SUMS words.
+    """
+    sums[:] = np.uint64(0)
+    for at in range(8 * 256 * 8):
+        which, bit = at // 8, at % 8
+        if (which % 256 >> bit) % 2 == 1:
+            sums[4 * which + bit % 4] ^= table[8 * (which // 256) + bit]
 
 
 @kernel("const u8[::1], const u8[::1], u8[::1]")
-def combine_bits(table: Array, x: Array, out: Array) -> None:
-    """out[t * n + i] = the sum of table[4 j + t] over the ones 4 j + t of word i of n."""
-    n, one, zero = x.size, np.uint64(1), np.uint64(0)
+def combine_bits(sums: Array, x: Array, out: Array) -> None:
+    """out[t * n + i] = the sum of table[4 j + t] over the ones 4 j + t of word i of n.
+
+    sums : from `byte_sums` of that table.
+    """
+    n, byte = x.size, np.uint64(255)
     for i in range(n):
         word = x[i]
-        a, b, c, d = zero, zero, zero, zero
-        for j in range(0, 64, 4):
-            a ^= table[j] & (zero - (word & one))
-            b ^= table[j + 1] & (zero - (word >> one & one))
-            c ^= table[j + 2] & (zero - (word >> np.uint64(2) & one))
-            d ^= table[j + 3] & (zero - (word >> np.uint64(3) & one))
-            word >>= np.uint64(4)
+        k = 4 * np.int64(word & byte)
+        a, b, c, d = sums[k], sums[k + 1], sums[k + 2], sums[k + 3]
+        for j in range(1, 8):
+            k = 4 * (256 * j + np.int64(word >> np.uint64(8 * j) & byte))
+            a ^= sums[k]
+            b ^= sums[k + 1]
+            c ^= sums[k + 2]
+            d ^= sums[k + 3]
         out[i], out[n + i], out[2 * n + i], out[3 * n + i] = a, b, c, d
 
 

@@ -59,13 +59,21 @@ def choose_cost(size: int, ring: Ring) -> Cost:
 
 
 def number(
-    place: Place, ring: Ring, planes: Parts, one: tuple[Array, ...], shape: tuple[int, ...]
+    place: Place,
+    ring: Ring,
+    planes: Parts,
+    one: tuple[Array, ...],
+    shape: tuple[int, ...],
+    *,
+    noted: bool = True,
 ) -> Steps[tuple[Array, ...]]:
     """[b] as a number with its MAC, for one plane a row of `shape` (planes, elements).
 
     Parameters
     ----------
     one : the public number 1 as a share: its MAC is the key.
+    noted : whether the check covers the result; if not, it may be used for nothing but one sum
+        with public coefficients, which the caller notes.
 
     Cost        3 rounds; one element in the first and two in the others, from two of the parties
     Error       exact
@@ -77,7 +85,8 @@ def number(
     place.ledger.product(ring.bits, value, mac)
     for c in (1, 2):
         value, mac = yield from _step(place, ring, c, planes, [value, mac], targets)
-        place.ledger.product(ring.bits, value, mac)
+        if noted or c == 1:
+            place.ledger.product(ring.bits, value, mac)
     return (*value, *mac)
 
 

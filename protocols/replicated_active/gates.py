@@ -230,13 +230,19 @@ def _combine_bits(side: Side, weights: Array, point: Array) -> None:
     if side.u.size:
         basis = np.uint64(1) << np.arange(64, dtype=np.uint64)
         out = np.empty(each * side.u.size, np.uint64)
-        field.combine_bits(_times(np.repeat(powers, each), basis), side.u, out)
+        field.combine_bits(_byte_sums(_times(np.repeat(powers, each), basis)), side.u, out)
         field.scale(np.tile(weights, each), out)
         side.u = out
     if side.v.size:
         out = np.empty(each * side.v.size, np.uint64)
-        field.combine_bits(np.repeat(powers[::-1], each), side.v, out)
+        field.combine_bits(_byte_sums(np.repeat(powers[::-1], each)), side.v, out)
         side.v = out
+
+
+def _byte_sums(table: Array) -> Array:
+    out = np.empty(field.BYTE_SUMS, np.uint64)
+    field.byte_sums(table, out)
+    return out
 
 
 def _combine(side: Side, chunks: int, point: Array) -> None:
@@ -250,7 +256,8 @@ def _combine(side: Side, chunks: int, point: Array) -> None:
 
 
 def _padded(x: Array, chunks: int) -> Array:
-    return np.concatenate([x, np.zeros(-x.size % chunks, np.uint64)])
+    rest = -x.size % chunks
+    return np.concatenate([x, np.zeros(rest, np.uint64)]) if rest else x
 
 
 def _times(x: Array, y: Array) -> Array:

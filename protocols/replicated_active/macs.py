@@ -27,6 +27,15 @@ T_l generate an ideal 2^u that does not depend on secrets. Then f = R T is unifo
 an error that is known to who makes it in line 5, so f = 0 has probability at most 2^-s if u < K.
 w_l is uniform because r_l is. What is opened cannot be changed (see `sharing.open_`).
 
+Why one combination does not do here. Where a key serves for a single check, it is enough to open
+sum_i chi_i * E_i for secret uniform chi_i of Z/2^K: an error with v factors 2 passes with
+probability 2^-(K-v), and whatever it made wrong is checked with it, so the outcome tells nothing.
+But here keys outlive checks. The attack: a party makes the MAC of x wrong by 2^(K-1), which passes
+that check half of the time, and x is used after it. The MAC of x * y is then wrong by
+y * 2^(K-1), and the next check fails or passes as the lowest bit of y says. More such bits y can be
+had for fewer chances to pass. So an error of any weight must be found but for 2^-s: by s
+combinations. The alternative is a new key, and new MACs of all values in use, after every check.
+
 Opening T instead of f would not do: T_l is a combination of the E_i with public coefficients, and
 E_i may be y times a known number. Neither would fewer combinations with longer coefficients: an
 error d' = 2^(K-1) would be found only half of the time, and then the coefficients and the outcome

@@ -28,6 +28,9 @@ ANDs from bits that two parties know, then become numbers (`convert.py`), modulo
 shifted components gets its MAC by a product. So the result is right modulo 2^K, not only modulo
 2^k: the bits above z are dropped with it.
 
+Only the result is noted for the check of MACs, not its summands: these are used nowhere else, so an
+error in one of them, which is known to who makes it, is the same error in the result.
+
 Security (malicious, 1 of 3): there are no other messages than those of ANDs, conversions and one
 product. Which of the two neighbours comes out depends on r and on z_2, which two parties know.
 
@@ -51,7 +54,7 @@ from mpyc_core.transport.mesh import Array, Steps
 
 from .bits import and_costs, bit_share, gates, majority, only, root_levels
 from .convert import number, number_cost
-from .multiply import and_, authenticate, authenticate_cost
+from .multiply import and_, authenticate_cost, products
 from .place import Parts, Place
 
 
@@ -78,15 +81,17 @@ def truncate(
     shifted = tuple(ring.extend(small.rshift_logical(part, shift)) for part in s)
     lowered = 1 - (1 << (small.bits - 2 - shift))
     shifted = _plus(place, ring, (shifted[0], shifted[1]), 0, ring.full((), lowered))
-    bits, base = yield from together(
-        _bits(p, place, meta, s, shift), authenticate(place, ring, shifted, key, meta.shape)
+    bits, (mac,) = yield from together(
+        _bits(p, place, meta, s, shift),
+        products(place, ring, "mul", [(key, (shifted[0], shifted[1]))], meta.shape, {}),
     )
-    numbers = yield from number(place, ring, bits, one, (3, meta.size))
+    numbers = yield from number(place, ring, bits, one, (3, meta.size), noted=False)
     parts = []
-    for total, found in zip(base, numbers, strict=True):
+    for total, found in zip((*shifted, *mac), numbers, strict=True):
         carry, *wraps = (row.reshape(meta.shape) for row in found)
         wrapped = ring.lshift(ring.add(*wraps), small.bits - shift)
         parts.append(ring.sub(ring.add(total, carry), wrapped))
+    place.ledger.product(ring.bits, (parts[0], parts[1]), (parts[2], parts[3]))
     return Share(meta, tuple(parts))
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
-from scipy.stats import fisher_exact
+from scipy.stats import binom, fisher_exact
 
 from mpyc_core.errors import MacCheckFailed
 from mpyc_core.meta import Meta
@@ -17,7 +16,10 @@ from mpyc_core.transport.mesh import Array
 from ..parties import Parties
 
 S = 8
-BOUND = 2.5 * 2.0**-S
+BOUND = 2 * 2.0**-S + 2.0**-65
+"""2^-(K-k+1) + 2 * 2^-s. The best attack attains 2 * 2^-s - 2^-2s of it."""
+SURE = 1e-6
+"""How rarely chance alone may fail a test."""
 RUNS = 800
 META = Meta((1,), "int", Z64)
 TOP = Z128.full(1, 1 << 127)
@@ -84,10 +86,16 @@ def attack(parties: Parties, x: list[Share], y: list[Share]) -> bool:
 
 
 def below(hits: int, runs: int) -> bool:
-    """Whether that many of the runs are below the bound, but for chance."""
-    return bool(hits <= BOUND * runs + 5 * np.sqrt(BOUND * runs))
+    """Whether so many hits are not too many for the bound: else they had a chance below SURE."""
+    return bool(binom.sf(hits - 1, runs, BOUND) > SURE)
 
 
+def above(hits: int, runs: int) -> bool:
+    """Whether so few hits would have a chance below 5 % if the rate were 1/16 of the bound."""
+    return bool(binom.sf(hits - 1, runs, BOUND / 16) < 0.05)
+
+
+@pytest.mark.timeout(300)
 def test_best_attack_succeeds_as_rarely_as_stated(parties: Parties) -> None:
     """The lightest error passes if all combinations miss it, or all rows of the matrix hide it."""
     hits = []
@@ -97,11 +105,12 @@ def test_best_attack_succeeds_as_rarely_as_stated(parties: Parties) -> None:
         hits.append(sum(attack(parties, x, y) for _ in range(RUNS)))
         print(f"y = {secret}: {hits[-1]} of {RUNS} passed, bound {BOUND * RUNS:.0f}")
     assert below(sum(hits), 2 * RUNS)
-    assert sum(hits) >= BOUND * 2 * RUNS / 16
+    assert above(sum(hits), 2 * RUNS)
     table = [[found, RUNS - found] for found in hits]
     assert fisher_exact(table).pvalue > 1e-6, "whether a run stops depends on y"
 
 
+@pytest.mark.timeout(300)
 def test_a_wrong_value_is_found(parties: Parties) -> None:
     x = wrong(parties, dealt(parties, 7), 1, 0, Z128.full(1, 1 << 63))
     hits = 0
