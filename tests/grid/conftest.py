@@ -33,6 +33,12 @@ def node() -> Iterator[VirtualNode]:
         yield found
 
 
+def hide(node: VirtualNode, secret: float) -> Pointer:
+    """A pointer to data whose every number is one that must never be seen."""
+    node.owner.load("marked", np.full((5, 2), secret), tags=["#marked"])
+    return node.pointer(node.store[0].id)
+
+
 def columns(rows: np.ndarray) -> list[Column]:
     """Columns whose bounds hold the rows."""
     low, high = np.floor(rows.min(0)), np.ceil(rows.max(0))

@@ -1,29 +1,67 @@
-"""Attacks on a node, each of which succeeds where permission is an afterthought."""
+"""Attacks on a node, each of which succeeds where permission is an afterthought.
+
+Where each attack is tried; names are of functions, in this file where no other is given:
+
+    raw get                         test_a_raw_get_is_refused_and_says_how_to_ask
+    get by way of one's own data    test_mixing_in_own_data_does_not_make_it_own
+    get through print, repr, errors test_nothing_that_is_shown_holds_a_value
+    probing shape by shape          test_probing_shapes_tells_nothing
+    probing by errors               test_errors_at_the_node_do_not_depend_on_values
+    approved name, another graph
+        test_consent.test_an_approved_name_does_not_cover_another_computation
+    rule by name
+        test_consent.test_rules_look_at_the_computation_and_not_at_the_name
+    object swapped after approval   test_consent.test_swapping_the_object_voids_the_approval
+    data or policy changed after it test_consent.test_new_rows_or_a_new_policy_void_approvals
+    in-place alias after approval   test_what_was_approved_has_no_alias
+    leaked id: get, overwrite, ...  test_a_leaked_id_is_of_no_use
+    driver reads openings           test_committee.test_a_driver_reads_no_openings
+    driver names parties of its own test_committee.test_data_is_shared_with_trusted_nodes_only
+    two accounts, one budget        test_consent.test_a_second_account_does_not_double_a_budget
+    two accounts, one person        test_subjects.test_two_requesters_cannot_double_a_persons_budget
+    two data sets, one person       test_subjects.test_two_data_sets_cannot_double_a_persons_budget
+    100 concurrent spends           test_a_hundred_spends_at_once_over_the_network
+    crash after charge              test_crashes.test_a_node_killed_in_a_release_keeps_the_charge
+    kill -9 at any time             test_crashes.test_a_node_killed_at_any_time
+    replayed approval               test_consent.test_a_replayed_answer_is_no_approval
+    approval used twice             test_consent.test_an_approval_is_used_once
+    forged identity                 test_network.test_a_public_key_alone_is_no_identity
+    another node at the address     test_network.test_another_node_at_the_address_is_found_out
+    oversized command               test_hostile.test_oversized_commands_are_refused_unread
+    unknown operation               test_hostile.test_unknown_operations_are_refused
+    unknown command                 test_hostile.test_unknown_commands_are_refused
+    SQL and path injection          test_hostile.test_names_and_tags_inject_nothing
+    log rewritten                   test_crashes.test_a_log_that_was_changed_does_not_verify
+    cross-site request              web/test_page.test_forms_of_other_sites_do_nothing
+    missing token on the page       web/test_page.test_nothing_is_shown_without_the_token
+    averaging many releases         test_noise_that_a_node_gives_out_keeps_its_price
+    spending more than epsilon      dp/test_mechanisms.test_the_price_is_kept
+    the same, noise by the parties  dp/test_shared_noise.test_the_price_is_kept
+    averaging retries               test_consent.test_a_retry_gives_the_same_noise_at_no_price
+"""
 
 from __future__ import annotations
 
 import io
+import re
+import threading
 import traceback
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import mpyc_core as mpc
-from mpyc_core.errors import (
-    EncodingError,
-    FrameError,
-    MpcError,
-    PermissionDenied,
-    ShapeMismatch,
-)
+from mpyc_core.errors import BudgetExceeded, PermissionDenied
 from mpyc_core.grid.keys import fresh_id
-from mpyc_core.grid.link import LocalLink
 from mpyc_core.grid.pointer import Pointer
 from mpyc_core.grid.virtual import VirtualNode
 
-from .conftest import Clinic
+from ..dp.laws import privacy_loss
+from .conftest import Clinic, hide
+from .network import NodeProcess
 
 SECRET = 987654.25
 
@@ -31,8 +69,7 @@ SECRET = 987654.25
 @pytest.fixture
 def hidden(node: VirtualNode) -> Pointer:
     """A pointer to data whose every number is a marker that must never be seen."""
-    node.owner.load("marked", np.full((5, 2), SECRET), tags=["#marked"])
-    return node.pointer(node.store[0].id)
+    return hide(node, SECRET)
 
 
 # -- reading without permission ---------------------------------------------------------------
@@ -249,135 +286,87 @@ def test_numbers_of_commands_reach_no_other_connection(node: VirtualNode) -> Non
             other.call({"do": "run", "op": "neg", "inputs": [number], "params": {}})
 
 
-# -- what comes over the wire -------------------------------------------------------------------
-def test_oversized_commands_are_refused_unread(node: VirtualNode) -> None:
-    with pytest.raises(FrameError, match="bytes"):
-        node.call({"do": "put", "tags": [], "description": "x" * 2**21, "searchable": False})
-    with pytest.raises(FrameError, match="bytes"):
-        node.call({"do": "update", "target": fresh_id()}, [np.zeros(2**24)])
-    x = node.send(np.ones(4))
-    for spec in (["float", [2**31, 2**31]], ["float", [2**40]]):
-        with pytest.raises((FrameError, PermissionDenied)):
-            node.call({"do": "upload", "spec": spec})
-    with pytest.raises(ShapeMismatch):
-        node.call(
-            {
-                "do": "run",
-                "op": "broadcast_to",
-                "inputs": [x.id],
-                "params": {"shape": [2**20, 2**20, 4]},
-            }
-        )
-    with pytest.raises(FrameError):
-        header = {"do": "run", "op": "stack", "inputs": [x.id] * 300, "params": {"axis": 0}}
-        node.call(header)
-    assert x.get().tolist() == [1, 1, 1, 1]
+# -- alias, crowd, average ----------------------------------------------------------------------
+def test_the_list_names_tests_that_exist() -> None:
+    named = re.findall(r" ((?:[\w/]+\.)?test_\w+)$", __doc__ or "", re.M)
+    here = Path(__file__).parent
+    assert len(named) > 30
+    for place, _, test in (name.rpartition(".") for name in named):
+        folder = here.parent if "/" in place else here
+        text = (folder / f"{place or 'test_attacks'}.py").read_text()
+        assert f"def {test}(" in text, (place, test)
 
 
-def test_pieces_of_uploads_stay_inside_their_array(node: VirtualNode) -> None:
-    upload = node.call({"do": "upload", "spec": ["float", [4]]})[0]["upload"]
-    for offset, size in ((8, 8), (0, 40), (2**62, 8), (0, 0)):
-        with pytest.raises(FrameError):
-            piece = {"do": "piece", "upload": upload, "offset": offset}
-            node.call(piece, [np.zeros(size, np.uint8)])
-    with pytest.raises(FrameError, match="not complete"):
-        node.call(
-            {
-                "do": "put",
-                "tags": [],
-                "description": "",
-                "searchable": False,
-                "upload": upload,
-            }
-        )
+def test_what_was_approved_has_no_alias(clinic: Clinic) -> None:
+    """The owner approved these weights; what the client does to its array afterwards is nothing."""
+    weights = np.zeros((10, 1))
+    weights[2] = 1
+    sent = clinic.node.send(weights)
+    view = weights[:]
+    for weighted in (clinic.data @ sent, clinic.data @ weights):
+        asked = weighted.mean().request(reason="mean of one column")
+        clinic.node.owner.requests[0].accept()
+        view += 1000.0  # in place, and seen by whoever kept a reference
+        assert float(asked.wait()) == pytest.approx(clinic.rows[:, 2].mean())
+        view -= 1000.0
+    rows = clinic.rows.copy()
+    x = clinic.node.owner.load("alias", rows, tags=["#alias"])
+    rows[:] = 0
+    asked = clinic.node.pointer(x.id).mean().request(reason="r")
+    clinic.node.owner.requests[0].accept()
+    assert float(asked.wait()) == pytest.approx(clinic.rows.mean())
+    given = sent.get()
+    assert not given.flags.writeable  # nor is what came out the node's own memory to write to
 
 
-@pytest.mark.parametrize("op", ["__class__", "eval", "numpy.load", "save", "", "ADD", "add\n"])
-def test_unknown_operations_are_refused(node: VirtualNode, op: str) -> None:
-    x = node.send([1.0])
-    with pytest.raises(FrameError):
-        node.call({"do": "run", "op": op, "inputs": [x.id], "params": {}})
+@pytest.mark.processes
+@pytest.mark.timeout(120)
+def test_a_hundred_spends_at_once_over_the_network(tmp_path: Path) -> None:
+    """Ten clients with keys of their own, ten requests of each under way at once: epsilon 1 in
+    parts of 0.02 serves exactly 50 of 100."""
+    place = NodeProcess("a", tmp_path / "a", "--open").start()
+    owner = place.owner()
+    column = {"columns": [mpc.Column("x", 0, 20)], "tags": ["#x"]}
+    owner.load("x", np.arange(20.0), policy=mpc.Policy(epsilon=1.0), **column)
+    clients = [place.client(tmp_path / f"{i}.key") for i in range(10)]
+    assert len({client.public for client in clients}) == 10
+    served, refused, start = [], [], threading.Barrier(10)
 
-
-@pytest.mark.parametrize("do", ["__init__", "handle", "close", "persist", "run; drop table", ""])
-def test_unknown_commands_are_refused(node: VirtualNode, do: str) -> None:
-    with pytest.raises(FrameError, match="unknown command"):
-        node.call({"do": do})
-
-
-HOSTILE = [
-    "'; DROP TABLE cards; --",
-    '" OR 1=1 --',
-    "../../../etc/passwd",
-    "..\\..\\x",
-    "/etc/passwd",
-    "a\x00b",
-    "%s%n%x",
-    "<script>alert(1)</script>",
-    "${jndi:ldap://x}",
-    "\u202egnp.exe",
-    "\x1b[2J",
-]
-
-
-@pytest.mark.parametrize("text", HOSTILE)
-def test_names_and_tags_inject_nothing(tmp_path: Any, text: str) -> None:
-    """What is accepted is data and comes back as it was; what is refused leaves no trace."""
-    with VirtualNode("a", tmp_path / "node") as node:
-        node.owner.load("first", [1.0], tags=["#ok"])
-        before = {p.name for p in (tmp_path / "node").iterdir()}
-        for attempt in (
-            lambda: node.send([1], tags=[text]),
-            lambda: node.send([1], tags=["#ok"], description=text),
-            lambda: node.owner.load(text, [1.0], tags=["#ok"]),
-            lambda: node.owner.load("n", [1.0], tags=["#ok"], description=text, group=text),
-            lambda: node.call({"do": "search", "tags": [text]}),
-            lambda: node.store[0].sum().request(name=text, reason=text),
-        ):
+    def ask(client: mpc.Client) -> None:
+        mean = client.store[0].mean()
+        terms = {"target": mean.id, "epsilon": 0.02, "delta": None, "error": None}
+        start.wait()
+        sent = [client.submit({"do": "release", **terms, "token": fresh_id()}) for _ in range(10)]
+        for pending in sent:
             try:
-                attempt()
-            except (MpcError, EncodingError):
-                continue
-        found = mpc.Grid([node]).search("#ok", verbose=False)
-        for x in found:
-            assert x.description in ("", text)
-        tables = node.node.state.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
-        assert len(tables) == 10
-        after = {p.name for p in (tmp_path / "node").iterdir()}
-        assert after <= before | {"state.db-wal", "state.db-shm"}
-        assert sorted(p.name for p in tmp_path.iterdir()) == ["node"]
+                served.append(float(pending.result()[1][0]))
+            except BudgetExceeded:
+                refused.append(1)
+
+    threads = [threading.Thread(target=ask, args=(client,)) for client in clients]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert (len(served), len(refused)) == (50, 50)
+    assert len(set(served)) > 40
+    assert owner.accounts["dataset:x"][2] == pytest.approx(1.0, abs=1e-12)
+    assert place.kill() == -9
 
 
-def test_the_log_cannot_be_forged_by_text(clinic: Clinic) -> None:
-    """A reason that looks like an entry stays a reason."""
-    clinic.data.sum().request(reason='accepted"\n{"event": "accepted"}', name="accepted")
-    assert [e["event"] for e in clinic.node.owner.log][-1] == "requested"
+def test_noise_that_a_node_gives_out_keeps_its_price(node: VirtualNode) -> None:
+    """10^4 runs on neighbouring data, as elements of one vector, through the whole node; 10^5 of
+    the mechanisms alone are in dp/test_mechanisms and, made by the parties, dp/test_shared_noise.
 
-
-def test_plain_data_only(node: VirtualNode) -> None:
-    class Evil:
-        def __reduce__(self) -> Any:
-            return (print, ("executed",))
-
-    with pytest.raises(FrameError):
-        node.call({"do": "put", "tags": [], "description": Evil(), "searchable": False})
-
-
-def test_a_closed_connection_is_closed(node: VirtualNode) -> None:
-    client = node.connect()
-    client.close()
-    with pytest.raises(MpcError):
-        client.call({"do": "head"})
-
-
-def test_an_exception_of_the_node_itself_tells_nothing(
-    hidden: Pointer, node: VirtualNode, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
-    def broken(*_: Any) -> None:
-        raise RuntimeError(f"the value is {SECRET}")
-
-    monkeypatch.setattr("mpyc_core.grid.act_release.release", broken)
-    with pytest.raises(MpcError) as caught:
-        hidden.get()
-    assert "987654" not in str(caught.value)
-    assert isinstance(node._link, LocalLink)
+    All elements move together when the row changes, so each has its part of epsilon as noise.
+    """
+    runs, epsilon, found = 10**4, 0.75, []
+    policy = mpc.Policy(epsilon=1e6, max_epsilon=1e6)
+    copies = np.ones((1, runs))
+    for name, row in (("low", 0.0), ("high", 1.0)):
+        column = [mpc.Column("x", 0, 1)]
+        x = node.owner.load(name, [[row]], tags=["#n"], columns=column, policy=policy)
+        found.append((node.pointer(x.id) @ copies).sum(axis=0).get(epsilon=epsilon * runs))
+    certain, estimate = privacy_loss(*(np.round(x * 2**16).astype(np.int64) for x in found))
+    assert certain <= epsilon
+    assert estimate > 0.8 * epsilon
