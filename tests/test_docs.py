@@ -163,3 +163,26 @@ def test_versions_agree() -> None:
     assert project["version"] == mpyc_core.__version__
     assert f"version: {mpyc_core.__version__}\n" in citation
     assert f"## [{mpyc_core.__version__}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_protocols_stand_side_by_side() -> None:
+    """If a protocol is missing: python docs/protocols_table.py > docs/protocols-table.md"""
+    from mpyc_core.protocols.registry import INCLUDED, protocols
+
+    table = _docs_module("protocols_table")
+    sections = (DOCS / "protocols-table.md").read_text("utf-8").split("\n## ")[1:]
+    assert len(sections) == 3
+    ours = [
+        name
+        for name, cls in protocols().items()
+        if cls.__module__.startswith("mpyc_core.") and name != "plain"
+    ]
+    assert set(ours) <= set(table.secure()) and len(INCLUDED) <= len(ours) + 1
+    for section in sections:
+        rows = [line.split("|")[1:-1] for line in section.splitlines() if line.startswith("| ")]
+        heads, *found = [[cell.strip() for cell in row] for row in rows]
+        assert heads == [cell.strip() for cell in table.COLUMNS.split("|")[1:-1]]
+        assert [row[0] for row in found] == ours
+        for _, count, seconds, rounds, sent, _, result in found:
+            assert int(count) >= 2 and float(seconds) > 0 and int(rounds.replace(",", "")) > 0
+            assert float(sent.replace(",", "")) > 0 and "%" in result
