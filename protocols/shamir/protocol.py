@@ -113,9 +113,10 @@ class Shamir(Protocol):
     def check_dealt(self, meta: Meta, parts: tuple[Array, ...]) -> None:
         super().check_dealt(meta, parts)
         if meta.kind != "bit":
+            field = numbers(meta.ring.bits).field
             for part in parts:
-                if not np.array_equal(meta.ring.total(part[None]), part):
-                    raise ShareError(f"a dealt component is no element of {meta.ring.name}")
+                if not np.array_equal(field.total(part[None]), part):
+                    raise ShareError(f"a dealt component is no element of {field.name}")
 
     def embed(self, x: Public) -> Share:
         return sharing.embed(self.n, x)
