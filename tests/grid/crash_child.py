@@ -1,6 +1,6 @@
-"""A process that asks its own node for a noisy value and is killed at a given stage of the release.
+"""Processes that ask their own node for a noisy value and are killed, each at its stage.
 
-Usage: crash_child.py FOLDER STAGE TOKEN
+Usage: crash_child.py FOLDER TOKEN; the node of each stage is in a folder of that name.
 """
 
 from __future__ import annotations
@@ -76,8 +76,9 @@ STAGES: dict[str, Callable[[], None]] = {
     "delivered": lambda: after(Ledger, "deliver"),
 }
 
-if __name__ == "__main__":
-    folder, stage, token = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+
+def crash(folder: Path, stage: str, token: str) -> None:
+    """Ask for a noisy value, and die on the way."""
     with VirtualNode("a", folder) as node:
         client = node.connect(own_identity(folder / "client.key"))
         x = client.pointer(client.store[0].id).mean()
@@ -85,4 +86,13 @@ if __name__ == "__main__":
         STAGES[stage]()
         ask = {"target": x.id, "epsilon": 0.5, "delta": None, "error": None}
         client.take("release", ask, token)
-    sys.exit(3)
+
+
+if __name__ == "__main__":
+    root, token = Path(sys.argv[1]), sys.argv[2]
+    for stage in STAGES:  # every stage in a process of its own, which need not import anything
+        child = os.fork()
+        if not child:
+            crash(root / stage, stage, token)
+            os._exit(3)
+        print(stage, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
