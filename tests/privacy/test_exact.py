@@ -16,6 +16,14 @@ from .exact import relations, unprotected
 from .scenarios import SCENARIOS, Play, Scenario
 from .tape import Tape
 
+
+def rare(name: str, n: int, turn: int) -> list[pytest.MarkDecorator]:
+    """The long run takes all places of protocols that draw a block for every MAC."""
+    cls = get_protocol(name)
+    long = cls.verifies and cls.needs_dealer and (n, turn) != (2, 0)
+    return [pytest.mark.full] if long else []
+
+
 PLACES = [
     (name, n, turn)
     for name, cls in protocols().items()
@@ -58,7 +66,9 @@ def leaks(tape: Tape, play: Runs) -> list[str]:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
-@pytest.mark.parametrize(("protocol", "n", "turn"), PLACES)
+@pytest.mark.parametrize(
+    ("protocol", "n", "turn"), [pytest.param(*place, marks=rare(*place)) for place in PLACES]
+)
 def test_every_message_has_a_pad_of_its_own(
     protocol: str, n: int, turn: int, scenario: Scenario, tape: Tape
 ) -> None:

@@ -47,9 +47,15 @@ VERIFIED = ("mul", "and", "input", "input-bits", "msb-bounded", "select")
 """What is looked at of protocols that send many more words, all of them under pads of one kind."""
 
 
-def looked_at() -> list[tuple[str, Scenario]]:
+def rare(name: str, scenario: Scenario) -> list[pytest.MarkDecorator]:
+    """The long run takes circuits of which every bit has a MAC: thousands of dealt planes."""
+    many = get_protocol(name).verifies and get_protocol(name).needs_dealer
+    return [pytest.mark.full, pytest.mark.timeout(900)] if many and "msb" in scenario.name else []
+
+
+def looked_at() -> list[object]:
     return [
-        (name, scenario)
+        pytest.param(name, scenario, marks=rare(name, scenario))
         for name in SECURE
         for scenario in SCENARIOS
         if not scenario.wide and (not get_protocol(name).verifies or scenario.name in VERIFIED)
