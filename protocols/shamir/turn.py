@@ -134,7 +134,7 @@ class Turn:
             raise RuntimeError("the dealer's vector is missing")
         drawn = [self.words(peer, buffer, d.space, d.size) for peer in helpers(self.n, self.me)]
         values = d.space.apply(dealing(d.space, self.n, self.me), d.space.join([d.secret, *drawn]))
-        rows = values.reshape(-1, d.space.height, d.size)
+        rows = values.reshape(len(values) // d.space.height, d.space.height, d.size)
         others = receivers(self.n, self.me)
         return rows[0], {peer: rows[1 + i] for i, peer in enumerate(others)}
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import mpyc_core as mpc
 from mpyc_core.bits import unpack
 from mpyc_core.errors import ConsistencyCheckFailed, ShareError
 from mpyc_core.field import F61, F127, PrimeField
@@ -256,3 +257,11 @@ def test_what_is_no_element_is_refused(field: PrimeField) -> None:
             continue
         with pytest.raises(ShareError, match="no element"):
             Shamir(0, 3).check_dealt(meta, (part,))
+
+
+@pytest.mark.parametrize("n", [3, 5])
+def test_arrays_without_elements(n: int) -> None:
+    with mpc.simulate(n, protocol="shamir") as s:
+        x = s.share(np.zeros((0, 4)))
+        found = (x * x).reveal(), (x < x).reveal(), (x == x).reveal(), x.relu().reveal()
+        assert [y.shape for y in found] == [(0, 4)] * 4
