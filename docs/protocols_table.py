@@ -28,7 +28,9 @@ HEADER = """# Protocols side by side
 Made by `python docs/protocols_table.py`; a test checks that every protocol is in it. All parties
 play in one process: rounds and bytes are those of the protocol, exactly; seconds are those of all
 parties together on one machine, without a network, and only their ratios say something, the
-less the busier the machine. Titles say how much was run; the demos run more by default.
+less the busier the machine. Titles say how much was run; the demos run more by default. The images
+are synthetic, of MNIST's shape; `python -m mpyc_core demo mnist --protocol ...` takes the real files.
+The committed tables come from two runs of the script on a busy machine.
 """
 COLUMNS = "| protocol | parties | seconds | rounds | MB per party | MB from the dealer | result |"
 
