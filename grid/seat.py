@@ -10,47 +10,33 @@ accepted request for exactly the computation that made it.
 from __future__ import annotations
 
 import math
-import queue
 import threading
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from mpyc_core.errors import Disconnected, MpcError, PermissionDenied
+from mpyc_core.errors import MpcError, PermissionDenied
 from mpyc_core.meta import Meta
 from mpyc_core.ml.tensor import SecretTensor
-from mpyc_core.privacy.label import Label
-from mpyc_core.privacy.label import constant as label_constant
-from mpyc_core.privacy.transfer import LabelTable
-from mpyc_core.protocols.backend import decode
-from mpyc_core.protocols.command import Command
-from mpyc_core.protocols.command import from_wire as command_from_wire
 from mpyc_core.protocols.dealt.client import DealerClient
 from mpyc_core.protocols.dealt.server import DealerServer
 from mpyc_core.protocols.party import Party
 from mpyc_core.protocols.registry import get_protocol
-from mpyc_core.protocols.server import Reply, Server
-from mpyc_core.protocols.value import Public
 from mpyc_core.transport.zmq import ZmqMesh
 
 from . import approvals
-from .graph import Expr, constant
-from .keys import NodeKeys, fresh_id
+from .graph import Expr
+from .keys import fresh_id
 from .release import Wanted
-from .sharedlabels import afford, charge_noise, label_of_input, units_of, unknown
-from .spec import BOOL, FLOAT, INT, NAMES, Array, Spec, normalised
+from .sharedlabels import afford, charge_noise, units_of
+from .spec import Array, normalised
 from .store import Stored
+from .watched import PREFIX, Mailbox, Watched
 
 if TYPE_CHECKING:
     from .node import Node
 
-KINDS = {"bit": BOOL, "int": INT, "fixed": FLOAT}
-PREFIX = "mpc "
-"""Before the names of operations on shares, which nodes do not carry out alone."""
 PATIENCE = 20.0
 """Seconds that a node which is closed waits for a party to take leave."""
 
@@ -78,130 +64,6 @@ class Plan:
     provider: str | None
 
 
-class _Mailbox:
-    """Messages of the client, and the answers to them."""
-
-    def __init__(self) -> None:
-        self.inbox: queue.SimpleQueue[tuple[dict[str, Any], list[Array]] | None] = (
-            queue.SimpleQueue()
-        )
-        self.answers: deque[tuple[dict[str, Any], list[Array]]] = deque()
-
-    def receive(self, timeout: float | None = None) -> tuple[dict[str, Any], list[Array]]:
-        """The next message of the client."""
-        found = self.inbox.get(timeout=timeout)
-        if found is None:
-            raise Disconnected("the client has left")
-        return found
-
-    def reply(self, header: dict[str, Any], arrays: Sequence[Array] = ()) -> None:
-        """Answer the oldest unanswered message."""
-        self.answers.append((header, [np.ascontiguousarray(x).reshape(x.shape) for x in arrays]))
-
-
-class _Watched(Server):
-    """A server that notes what every value was made of."""
-
-    def __init__(self, party: Party, mailbox: _Mailbox, seat: Seat) -> None:
-        super().__init__(party, mailbox, seat.keep)
-        self.seat = seat
-        self.graphs: dict[int, Expr] = {}
-        self.labels = LabelTable(party.ring.bits)
-        self.noised: dict[int, Label] = {}
-        self.opening: int | None = None
-
-    def _answer(self, header: Mapping[str, Any], arrays: list[Array]) -> Reply:
-        for key in header.get("free", ()):
-            self.graphs.pop(int(key), None)
-            self.labels.free([int(key)])
-            self.noised.pop(int(key), None)
-        return super()._answer(header, arrays)
-
-    def _run(self, header: Mapping[str, Any], arrays: list[Array]) -> Reply:
-        found = super()._run(header, arrays)
-        for packed in header["commands"]:
-            self._note(command_from_wire(packed, arrays))
-        return found
-
-    def _note(self, command: Command) -> None:
-        """The graph of each result, with its constants."""
-        keys = self.seat.node.keys
-        below = [
-            _constant(keys, x) if isinstance(x, Public) else self.graphs[x] for x in command.inputs
-        ]
-        params = {key: _plain(value) for key, value in command.params.items()}
-        values = self.party.evaluator.values
-        self.labels.run(
-            command.op,
-            command.params,
-            [
-                (label_constant(decode(x.value, x.meta)), x.meta)
-                if isinstance(x, Public)
-                else (x, values[x].meta)
-                for x in command.inputs
-            ],
-            [(key, values[key].meta) for key in command.outputs],
-        )
-        if command.op == "add_discrete_laplace" and not isinstance(command.inputs[0], Public):
-            self.noised[command.outputs[0]] = self.labels.get(command.inputs[0])
-        for place, key in enumerate(command.outputs):
-            meta = self.party.evaluator.values[key].meta
-            where = {**params, "result": place} if len(command.outputs) > 1 else params
-            self.graphs[key] = Expr(keys, PREFIX + command.op, where, below, spec_of(meta))
-
-    def _put(self, header: Mapping[str, Any], arrays: list[Array]) -> Reply:
-        found = super()._put(header, arrays)
-        key = int(header["id"])
-        meta = self.party.evaluator.values[key].meta
-        params = {"value": key, "session": self.seat.plan.id}
-        self.labels.put(key, unknown(self.seat.plan.id, key))
-        keys = self.seat.node.keys
-        self.graphs[key] = Expr(keys, PREFIX + "shared by the requester", params, (), spec_of(meta))
-        return found
-
-    def _input(self, header: Mapping[str, Any], arrays: list[Array]) -> Reply:
-        name, owner, key = str(header["name"]), str(header["owner"]), int(header["id"])
-        mine = self.seat.offered.pop(name, None) if owner == self.party.name else None
-        if mine is not None:
-            self.party.offer(name, mine.value)
-        found = super()._input(header, arrays)
-        meta = self.party.evaluator.values[key].meta
-        params = {"owner": owner, "object": name}
-        below = () if mine is None else (mine.graph,)
-        self.seat.read(mine)
-        self.labels.put(key, label_of_input(self.seat, owner, name, mine, meta))
-        self.graphs[key] = Expr(self.seat.node.keys, PREFIX + "input", params, below, spec_of(meta))
-        return found
-
-    def _open(self, header: Mapping[str, Any], arrays: list[Array]) -> Reply:
-        self.opening = int(header["id"])
-        return super()._open(header, arrays)
-
-
-def spec_of(meta: Meta) -> Spec:
-    """Type and shape of what a shared value means."""
-    return Spec(KINDS[meta.kind], meta.shape)
-
-
-def _constant(keys: NodeKeys, x: Public) -> Expr:
-    """A public operand by what it means, or by its bytes where no plain type holds that."""
-    value = decode(x.value, x.meta)
-    if value.dtype in NAMES:
-        return constant(keys, value)
-    return Expr(keys, PREFIX + "constant", {"ring": x.value.tobytes()}, (), spec_of(x.meta))
-
-
-def _plain(value: Any) -> Any:
-    """A parameter as plain data; arrays by their content."""
-    if isinstance(value, np.ndarray):
-        return [str(value.dtype), list(value.shape), value.tobytes()]
-    if isinstance(value, Meta):
-        return value.to_wire()
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return value.item() if isinstance(value, np.generic) else value
-
-
 class Seat:
     """This node's part in one computation.
 
@@ -224,7 +86,7 @@ class Seat:
                 f"protocol {plan.protocol!r} keeps no secrets; choose another", party=node.name
             )
         self.node, self.caller, self.plan = node, caller, plan
-        self.mailbox = _Mailbox()
+        self.mailbox = Mailbox()
         self.offered: dict[str, Stored] = {}
         self.owners: frozenset[str] = frozenset()
         self.cards: frozenset[str] = frozenset()
@@ -233,7 +95,7 @@ class Seat:
         identity = node.keys.identity
         self._mesh = ZmqMesh(plan.me, plan.names, identity=identity, keys=peers)
         self.address = self._mesh.bind(f"tcp://{node.host}:0")
-        self._server: _Watched | None = None
+        self._server: Watched | None = None
         self._thread: threading.Thread | None = None
 
     # -- taking part ----------------------------------------------------------------------------
@@ -269,7 +131,7 @@ class Seat:
                 on_open=self._may_open,
                 provider=provider,
             )
-            self._server = _Watched(party, self.mailbox, self)
+            self._server = Watched(party, self.mailbox, self)
             self._server.serve()
         except MpcError as error:
             self.error = error
@@ -384,7 +246,7 @@ class Seat:
         except MpcError:  # for instance a data set that was removed meanwhile
             return False
 
-    def _consents(self, server: _Watched, value: int, target: str) -> bool:
+    def _consents(self, server: Watched, value: int, target: str) -> bool:
         others = self.owners - {self.caller}
         graph = self.graph(value)
         with self.node.lock:
