@@ -55,7 +55,7 @@ def _measure(what: str, options: argparse.Namespace) -> tuple[str, list[report.R
 
         return "a node over loopback TCP", grid.rows(options.repeat, options.only)
     chosen = options.protocol, options.repeat, options.only
-    among = f"{options.protocol}, parties as processes over loopback TCP"
+    among = f"{options.protocol}, parties as processes of one machine"
     if what == "protocols":
         from . import protocols
 

@@ -27,6 +27,7 @@ class Setting(NamedTuple):
             "protocol": self.protocol,
             "ring": self.ring,
             "crypto_provider": self.provider,
+            "tcp": True,  # as between machines
         }
 
 

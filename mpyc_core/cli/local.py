@@ -40,11 +40,12 @@ def party_names(parties: int | Sequence[str]) -> tuple[str, ...]:
 class Launched:
     """Local processes of all parties, and of their crypto provider if they have one.
 
-    They find each other by sockets in a folder that only this user can enter.
+    They find each other by sockets in a folder that only this user can enter, or over TCP.
 
     Parameters
     ----------
     config : what each party is to be.
+    tcp : meet over TCP on loopback, as parties of a cluster do.
     provider : name of the dealer to start, if any.
     parties : whether to start the parties, or the dealer alone.
     """
@@ -56,6 +57,7 @@ class Launched:
         provider: str | None = None,
         *,
         parties: bool = True,
+        tcp: bool = False,
     ) -> None:
         players = list(names) if parties else []
         everybody = [*players, *([] if provider is None else [provider])]
@@ -67,7 +69,8 @@ class Launched:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
         try:
-            shared = {"names": list(names), "path": sys.path, "folder": self._folder}
+            here = {"folder": self._folder, "tcp": tcp}
+            shared = {"names": list(names), "path": sys.path, **here}
             for name in players:
                 self.processes.send(name, {**config, **shared, "name": name, "dealer": provider})
             if provider is not None:
@@ -151,8 +154,9 @@ def run_program(
     threads: int | None = None,
     crypto_provider: str | None = None,
     on_report: OnReport | None = None,
+    tcp: bool = False,
 ) -> dict[str, Any]:
-    """See `mpyc_core.run`; `on_report` gets what parties `tell` on the way."""
+    """See `mpyc_core.run` and `Launched`; `on_report` gets what parties `tell` on the way."""
     names, args = party_names(parties), dict(args or {})
     chosen = get_protocol(protocol, len(names))
     require_provider(chosen, names, crypto_provider)
@@ -178,7 +182,7 @@ def run_program(
         "f": f,
         "threads": threads,
     }
-    with Launched(names, config, crypto_provider) as launched:
+    with Launched(names, config, crypto_provider, tcp=tcp) as launched:
         results = _collect(launched.processes, names, on_report=on_report)
     return {name: thaw(results[name]["result"]) for name in names}
 

@@ -129,7 +129,9 @@ def _serve(pipe: Any, config: dict[str, Any], mesh: Any, address: str, facts: An
 
 
 def place(config: dict[str, Any], what: str) -> str:
-    """An address of a local process: a socket in the launcher's private folder."""
+    """An address of a local process: a socket in the launcher's private folder, or a port."""
+    if config["tcp"]:
+        return "tcp://127.0.0.1:0"
     path = f"{config['folder']}/{what}{[*config['names'], config['name']].index(config['name'])}"
     return f"ipc://{path}" if len(path) < IPC_BYTES else "tcp://127.0.0.1:0"
 
