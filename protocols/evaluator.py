@@ -19,7 +19,7 @@ from mpyc_core.errors import (
 from mpyc_core.meta import MAX_NDIM, Meta
 from mpyc_core.ring import ring
 from mpyc_core.transport.lockstep import together
-from mpyc_core.transport.mesh import Array, Round, Spec, Steps
+from mpyc_core.transport.mesh import Array, Received, Round, Spec, Steps
 
 from .command import Command, ProgramHash
 from .conversion import CONVERT, choose_ring, convert, converted
@@ -128,12 +128,22 @@ class Evaluator:
         return self.protocols[path[-1]]
 
     def _guarded(self, steps: Steps[Any]) -> Steps[Any]:
-        """The same rounds; a check that fails ends the session before anything else is sent."""
-        try:
-            return (yield from steps)
-        except ProtocolAbort as error:
-            self.end(error)
-            raise
+        """The same rounds; a check that fails ends the session before anything else is sent.
+
+        Rings wrap, so NumPy is not to warn of it. Its error state is a context variable: it must be
+        what it was before whenever another generator runs, so it is set for every step anew.
+        """
+        received: Received | None = None
+        while True:
+            try:
+                with np.errstate(over="ignore"):
+                    step = next(steps) if received is None else steps.send(received)
+            except StopIteration as stop:
+                return stop.value
+            except ProtocolAbort as error:
+                self.end(error)
+                raise
+            received = yield step
 
     def end(self, error: MpcError) -> None:
         """Forget shares and keys; every later command is refused."""
@@ -175,13 +185,12 @@ class Evaluator:
                 f"{command.op} has {len(expected)} results, the command names "
                 f"{len(command.outputs)} ids"
             )
-        with np.errstate(over="ignore"):
-            if inspect.isgeneratorfunction(op.body):
-                if not any(isinstance(v, Share) for v in operands):
-                    operands = [p.embed(v) for v in operands]  # type: ignore[arg-type]
-                found = yield from op.body(p, *operands, **command.params)
-            else:
-                found = op.body(p, *operands, **command.params)
+        if inspect.isgeneratorfunction(op.body):
+            if not any(isinstance(v, Share) for v in operands):
+                operands = [p.embed(v) for v in operands]  # type: ignore[arg-type]
+            found = yield from op.body(p, *operands, **command.params)
+        else:
+            found = op.body(p, *operands, **command.params)
         results = found if isinstance(found, tuple) else (found,)
         for key, value, meta in zip(command.outputs, results, expected, strict=True):
             self.values[key] = _described(value, meta, command.op)
@@ -196,8 +205,7 @@ class Evaluator:
             raise ShareError(f"expected a secret and a protocol of this session, got {name!r}")
         source, target = self.protocol_of(x.meta), self.protocols[name]
         meta = converted(x.meta, name, choose_ring(x.meta, type(target), bits))
-        with np.errstate(over="ignore"):
-            self.values[command.outputs[0]] = yield from convert(source, target, x, meta)
+        self.values[command.outputs[0]] = yield from convert(source, target, x, meta)
         yield from self._settle()
 
     def _settle(self) -> Steps[None]:
@@ -229,10 +237,9 @@ class Evaluator:
         to = command.params["to"]
         if isinstance(x, Public):
             return x.value if to is None or to == self.protocol.me else None
-        with np.errstate(over="ignore"):
-            yield from self._verify()
-            p = self.protocol_of(x.meta)
-            return (yield from p.open(x, None if to is None else int(to)))
+        yield from self._verify()
+        p = self.protocol_of(x.meta)
+        return (yield from p.open(x, None if to is None else int(to)))
 
     def _admit(self, command: Command, operands: list[Value], _: Array | None) -> Steps[None]:
         """Take in a share that a client dealt, in place."""
@@ -268,11 +275,10 @@ class Evaluator:
         (x,) = operands
         if isinstance(x, Public):
             return x.value
-        with np.errstate(over="ignore"):
-            p = self.protocol_of(x.meta)
-            shown = yield from p.for_client(x)
-            yield from self._verify()
-            return p.to_client(shown)
+        p = self.protocol_of(x.meta)
+        shown = yield from p.for_client(x)
+        yield from self._verify()
+        return p.to_client(shown)
 
     def _consent(
         self, command: Command, _: list[Value], data: Array | None
