@@ -22,8 +22,11 @@ def operations() -> frame.Tasks:
     e, one = rng.normal(size=10**4), np.ones(1, np.int64)
     return {
         "integer product, 1": lambda: one * one,
+        "integer product, 10^5": lambda: i[:100_000] * j[:100_000],
         "integer product, 10^6": lambda: i * j,
+        "fixed-point product, 10^4": lambda: e * e,
         "fixed-point product, 10^6": lambda: x * y,
+        "x < y, 64-bit, 10^4": lambda: e < x[:10_000],
         "x < y, 64-bit, 10^6": lambda: x < y,
         "x < y, 32-bit, 10^6": lambda: x < y,
         "ReLU, 64-bit, 10^6": lambda: np.maximum(x, 0),
