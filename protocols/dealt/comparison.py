@@ -49,9 +49,6 @@ class ComparisonKeys(Correlation):
             Place(PLANES, (2, whole), dealt=True),
         ]
 
-    def values(self, facts: Facts, seeded: list[Array]) -> list[Array]:
-        raise NotImplementedError("keys are not a function of sums: `corrections` makes them")
-
     def shares(self, source: Source, want: Want, party: int, n: int) -> list[Array]:
         places = list(enumerate(self.places(want.facts)))
         own = (ROOT + 1) if party == 0 else (TOP + 1)

@@ -89,9 +89,14 @@ class Correlation(ABC):
         Exception : facts that are not those of this kind; `check` makes a FrameError of it.
         """
 
-    @abstractmethod
     def values(self, facts: Facts, seeded: list[Array]) -> list[Array]:
-        """The values of the dealt places, from those of the seeded places."""
+        """The values of the dealt places, from those of the seeded places.
+
+        None unless a kind says otherwise; one whose dealt places are no functions of sums brings
+        `corrections` of its own.
+        """
+        del facts, seeded
+        return []
 
     def check(self, want: Want) -> None:
         """Raise `FrameError` unless a want, which another process made, can be dealt."""

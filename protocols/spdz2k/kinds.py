@@ -193,9 +193,6 @@ class _Uniform(Correlation):
         planes, width = facts
         return [Place(WORD, (planes, width), xor=True)]
 
-    def values(self, facts: Facts, seeded: list[Array]) -> list[Array]:
-        return []
-
 
 @register_correlation
 class RandomBits(Authenticated):
@@ -281,9 +278,6 @@ class Owned(Correlation):
             return [place, Place(WORD, shape, dealt=True, xor=True)]
         return [place, mac_place(place)]
 
-    def values(self, facts: Facts, seeded: list[Array]) -> list[Array]:
-        raise NotImplementedError("the MACs are made in corrections")
-
     def shares(self, source: Source, want: Want, party: int, n: int) -> list[Array]:
         value, mac = self.places(want.facts)
         owns = party == want.facts[2]
@@ -315,9 +309,6 @@ class ForClient(Correlation):
         form, shape = facts
         place = place_of(form, shape)
         return [place, mac_place(place), Place(OCTET, (DIGEST,))]
-
-    def values(self, facts: Facts, seeded: list[Array]) -> list[Array]:
-        raise NotImplementedError("the MACs are made in corrections")
 
     def specs(self, want: Want, n: int) -> dict[int, list[Spec]]:
         digests = Spec(OCTET, (n, DIGEST))
