@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
-
-from mpyc_core.entropy import fresh_key
 from mpyc_core.errors import ConfigError
 from mpyc_core.meta import Meta
+from mpyc_core.protocols.agreement import agree
 from mpyc_core.protocols.cost import Cost
 from mpyc_core.protocols.dealt.provider import Provider
 from mpyc_core.protocols.dealt.want import Want
@@ -17,7 +15,7 @@ from mpyc_core.protocols.masks import PairKeys
 from mpyc_core.protocols.protocol import Protocol
 from mpyc_core.protocols.security import Security
 from mpyc_core.protocols.value import Public, Share
-from mpyc_core.transport.mesh import Array, Round, Spec, Steps
+from mpyc_core.transport.mesh import Array, Steps
 
 from . import compare, convert, gates, multiply, sharing, truncate
 from .turn import Needs, Turn, wants_of
@@ -70,18 +68,7 @@ class Additive(Protocol):
     def setup(self, session: bytes) -> Steps[None]:
         """Agree on a fresh key with every other party and meet the dealer."""
         self._dealer().setup(session, self.me, self.n)
-        seeds = {peer: fresh_key(32) for peer in range(self.n) if peer != self.me}
-        spec = Spec(np.dtype(np.uint8), (32,))
-        received = yield Round(
-            # keys travel on the private channel; they mask inputs and re-randomise openings
-            send={peer: [np.frombuffer(seed, np.uint8)] for peer, seed in seeds.items()},
-            recv={peer: [spec] for peer in seeds},
-        )
-        for peer, mine in seeds.items():
-            theirs = received[peer][0].tobytes()
-            low, high = (mine, theirs) if self.me < peer else (theirs, mine)
-            holders = (min(self.me, peer), max(self.me, peer))
-            self._keys[peer] = PairKeys(low + high, session, holders)
+        self._keys = yield from agree(self.me, [p for p in range(self.n) if p != self.me], session)
 
     def bind(self, program: bytes) -> None:
         for keys in self._keys.values():

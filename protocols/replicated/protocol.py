@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
-
-from mpyc_core.entropy import fresh_key
 from mpyc_core.meta import Meta
+from mpyc_core.protocols.agreement import agree
 from mpyc_core.protocols.bilinear import doubles
 from mpyc_core.protocols.cost import Cost, plane_bytes
 from mpyc_core.protocols.masks import PairKeys
 from mpyc_core.protocols.protocol import Protocol
 from mpyc_core.protocols.security import Security
 from mpyc_core.protocols.value import Public, Share
-from mpyc_core.transport.mesh import Array, Round, Spec, Steps
+from mpyc_core.transport.mesh import Array, Steps
 
 from . import adder, carry, convert, multiply, sharing, truncate
 from .turn import Turn
@@ -54,18 +52,7 @@ class Replicated(Protocol):
 
     def setup(self, session: bytes) -> Steps[None]:
         """Agree on a fresh key with each neighbour; both ends contribute to it."""
-        seeds = {peer: fresh_key(32) for peer in ((self.me + 1) % 3, (self.me - 1) % 3)}
-        spec = Spec(np.dtype(np.uint8), (32,))
-        received = yield Round(
-            # keys travel on the private channel; every later message is masked by them
-            send={peer: [np.frombuffer(seed, np.uint8)] for peer, seed in seeds.items()},
-            recv={peer: [spec] for peer in seeds},
-        )
-        for peer, mine in seeds.items():
-            theirs = received[peer][0].tobytes()
-            low, high = (mine, theirs) if self.me < peer else (theirs, mine)
-            holders = (min(self.me, peer), max(self.me, peer))
-            self._keys[peer] = PairKeys(low + high, session, holders)
+        self._keys = yield from agree(self.me, ((self.me + 1) % 3, (self.me - 1) % 3), session)
 
     def bind(self, program: bytes) -> None:
         for keys in self._keys.values():

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mpyc_core.entropy import fresh_key
 from mpyc_core.errors import ConfigError, SessionClosed
 from mpyc_core.meta import Meta
 from mpyc_core.prg import Stream
+from mpyc_core.protocols.agreement import agree
 from mpyc_core.protocols.cost import Cost
 from mpyc_core.protocols.masks import PairKeys
 from mpyc_core.protocols.protocol import Protocol
@@ -19,7 +19,7 @@ from mpyc_core.protocols.security import Security
 from mpyc_core.protocols.value import Public, Share
 from mpyc_core.ring import Ring, ring
 from mpyc_core.transport.lockstep import together
-from mpyc_core.transport.mesh import Array, Round, Spec, Steps
+from mpyc_core.transport.mesh import Array, Steps
 
 from . import bits, checks, coins, convert, multiply, sharing, truncate
 from .ledger import Ledger
@@ -74,18 +74,7 @@ class ReplicatedActive(Protocol):
 
     def setup(self, session: bytes) -> Steps[None]:
         """Agree on a key with each neighbour, on a key of MACs that nobody knows, and on coins."""
-        seeds = {peer: fresh_key(32) for peer in ((self.me + 1) % 3, (self.me - 1) % 3)}
-        spec = Spec(np.dtype(np.uint8), (32,))
-        received = yield Round(
-            # keys travel on the private channel; every later message is masked by them
-            send={peer: [np.frombuffer(seed, np.uint8)] for peer, seed in seeds.items()},
-            recv={peer: [spec] for peer in seeds},
-        )
-        for peer, mine in seeds.items():
-            theirs = received[peer][0].tobytes()
-            low, high = (mine, theirs) if self.me < peer else (theirs, mine)
-            holders = (min(self.me, peer), max(self.me, peer))
-            self._keys[peer] = PairKeys(low + high, session, holders)
+        self._keys = yield from agree(self.me, ((self.me + 1) % 3, (self.me - 1) % 3), session)
         place = self._place()
         for size in self.rings:
             wide = self.share_ring(ring(size))

@@ -11,6 +11,7 @@ from mpyc_core.bits import words
 from mpyc_core.entropy import fresh_key
 from mpyc_core.errors import ShareError
 from mpyc_core.meta import Meta
+from mpyc_core.protocols.agreement import joined
 from mpyc_core.protocols.circuits import Gates
 from mpyc_core.protocols.cost import Cost
 from mpyc_core.protocols.masks import PairKeys
@@ -84,9 +85,7 @@ class Shamir(Protocol):
         received = yield step
         for peer in peers:
             theirs = received[peer][0].tobytes()
-            low, high = (seeds[peer], theirs) if me < peer else (theirs, seeds[peer])
-            holders = (min(me, peer), max(me, peer))
-            self._peers[peer] = PairKeys(low + high, session, holders)
+            self._peers[peer] = joined(me, peer, seeds[peer], theirs, session)
         for leader in leaders:
             mine[(leader - 1) % n] = received[leader][1].tobytes()
         for first, seed in mine.items():
