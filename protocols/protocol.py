@@ -199,6 +199,11 @@ class Protocol(ABC):
     # -- what verified protocols do around inputs and openings -------------------------------
     def check_dealt(self, meta: Meta, parts: tuple[Array, ...]) -> None:
         """Raise ShapeMismatch unless what a client dealt to this party looks as `deal` makes it."""
+        one = meta.with_(shape=())
+        like = component_spec(one)
+        count = len(self.deal(np.zeros(like.shape, like.dtype), one, self.n)[self.me])
+        if len(parts) != count:
+            raise ShapeMismatch(f"a client dealt {len(parts)} components, expected {count}")
         spec = component_spec(meta, self.share_ring(meta.ring))
         for part in parts:
             if Spec.of(part) != spec:

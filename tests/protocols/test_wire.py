@@ -9,11 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpyc_core import errors
-from mpyc_core.meta import Meta
+from mpyc_core.meta import Kind, Meta
+from mpyc_core.protocols.choice import default_ring
 from mpyc_core.protocols.command import Command, ProgramHash, from_wire, to_wire
 from mpyc_core.protocols.plaindata import freeze, thaw
-from mpyc_core.protocols.value import Public
-from mpyc_core.ring import Z64
+from mpyc_core.protocols.registry import get_protocol, protocols
+from mpyc_core.protocols.value import Public, component_spec
+from mpyc_core.ring import Z64, ring
+from mpyc_core.transport.mesh import Spec
 
 META = Meta((2,), "int", Z64, public=True)
 CONSTANT = Public(META, np.array([1, 2], np.uint64))
@@ -112,3 +115,19 @@ def test_large_integers_survive_the_wire() -> None:
     back = thaw(msgpack.unpackb(msgpack.packb(freeze(value))))
     assert back.tolist() == value.tolist()
     assert back.dtype == object
+
+
+@pytest.mark.parametrize("kind", ["int", "bit"])
+@pytest.mark.parametrize("name", protocols())
+def test_a_client_must_deal_every_component_in_its_form(name: str, kind: Kind) -> None:
+    cls = get_protocol(name)
+    n = next(n for n in (2, 3) if cls.supports(n))
+    meta = Meta((70,), kind, ring(default_ring(cls)))
+    spec = component_spec(meta)
+    parts = cls.deal(np.zeros(spec.shape, spec.dtype), meta, n)[0]
+    here = cls(0, n)
+    here.check_dealt(meta, parts)
+    for wrong in ((), parts[:-1], (*parts, parts[0]), (parts[0][:1].copy(), *parts[1:])):
+        if [Spec.of(part) for part in wrong] != [Spec.of(part) for part in parts]:
+            with pytest.raises(errors.ShapeMismatch):
+                here.check_dealt(meta, wrong)
