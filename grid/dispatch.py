@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from mpyc_core.errors import ShareError
+from mpyc_core.ml.closed import ClosedSet, Function
 
 from .handle import Handle, plain
 from .spec import normalised
 
 PLAIN = (numbers.Number, np.ndarray, np.generic, list, tuple)
 """Types that count as public operands."""
-NO_VALUE = getattr(np, "_NoValue", None)
 
 UFUNCS: dict[Any, str] = {
     np.add: "add",
@@ -63,9 +63,7 @@ INSTEAD = {
 }
 
 
-def _refuse(name: str) -> TypeError:
-    instead = INSTEAD.get(name, "build it from the operators and methods of pointers")
-    return TypeError(f"numpy.{name} is not available on pointers; instead: {instead}")
+CLOSED = ClosedSet("pointers", INSTEAD, "build it from the operators and methods of pointers")
 
 
 def ufunc(fn: Any, method: str, inputs: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -79,9 +77,9 @@ def ufunc(fn: Any, method: str, inputs: Sequence[Any], kwargs: Mapping[str, Any]
     if fn is np.power and method == "__call__" and not kwargs and isinstance(inputs[0], Handle):
         return inputs[0] ** inputs[1]
     if method != "__call__" or kwargs or fn not in UFUNCS:
-        raise _refuse(name if method == "__call__" else f"{name}.{method}")
+        raise CLOSED.refusal(name if method == "__call__" else f"{name}.{method}")
     if not all(isinstance(x, (Handle, *PLAIN)) for x in inputs):
-        raise _refuse(name)
+        raise CLOSED.refusal(name)
     first = _pointer(inputs)
     logical = fn in (np.logical_and, np.logical_or, np.logical_xor, np.logical_not)
     operands = [x if isinstance(x, Handle) else normalised(x) for x in inputs]
@@ -97,40 +95,7 @@ def _pointer(operands: Sequence[Any]) -> Handle:
     return found
 
 
-FUNCTIONS: dict[Any, Callable[..., Any]] = {}
-
-
-def _implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    def register(implementation: Callable[..., Any]) -> Callable[..., Any]:
-        FUNCTIONS.update(dict.fromkeys(functions, implementation))
-        return implementation
-
-    return register
-
-
-def function(fn: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """Answer `fn(*args, **kwargs)` where an argument is a pointer.
-
-    Raises
-    ------
-    TypeError : not in the closed set, or an argument that is not supported.
-    """
-    name = fn.__name__
-    if fn not in FUNCTIONS:
-        raise _refuse(name)
-    given = {key: value for key, value in kwargs.items() if value is not NO_VALUE}
-    for key in ("out", "dtype"):
-        if given.get(key, 0) is None:
-            del given[key]
-    try:
-        return FUNCTIONS[fn](*args, **given)
-    except TypeError as error:
-        if "unexpected keyword" in str(error) or "positional argument" in str(error):
-            raise TypeError(f"numpy.{name} on pointers: {error}") from None
-        raise
-
-
-def _method(name: str) -> Callable[..., Any]:
+def _method(name: str) -> Function:
     def call(x: Any, *args: Any, **kwargs: Any) -> Any:
         if not isinstance(x, Handle):
             raise TypeError("the array itself must be the pointer here")
@@ -160,82 +125,82 @@ for _functions, _name in (
     ((np.take,), "take"),
     ((np.quantile,), "quantile"),
 ):
-    _implements(*_functions)(_method(_name))
+    CLOSED.implements(*_functions)(_method(_name))
 
 
-@_implements(np.shape)
+@CLOSED.implements(np.shape)
 def _shape(x: Handle) -> tuple[int, ...]:
     return x.shape
 
 
-@_implements(np.ndim)
+@CLOSED.implements(np.ndim)
 def _ndim(x: Handle) -> int:
     return x.ndim
 
 
-@_implements(np.size)
+@CLOSED.implements(np.size)
 def _size(x: Handle, axis: int | None = None) -> int:
     return x.size if axis is None else x.shape[axis]
 
 
-@_implements(np.dot)
+@CLOSED.implements(np.dot)
 def _dot(x: Any, y: Any) -> Any:
     return x * y if np.ndim(x) == 0 or np.ndim(y) == 0 else x @ y
 
 
-@_implements(np.outer)
+@CLOSED.implements(np.outer)
 def _outer(x: Any, y: Any) -> Any:
     return x.reshape(-1, 1) * y.reshape(1, -1)
 
 
-@_implements(np.where)
+@CLOSED.implements(np.where)
 def _where(condition: Any, x: Any, y: Any) -> Any:
     operands = [v if isinstance(v, Handle) else normalised(v) for v in (condition, x, y)]
     return _pointer(operands)._run("where", *operands)
 
 
-@_implements(np.concatenate)
+@CLOSED.implements(np.concatenate)
 def _concatenate(arrays: Sequence[Any], axis: int = 0) -> Any:
     operands = [v if isinstance(v, Handle) else normalised(v) for v in arrays]
     return _pointer(operands)._run("concatenate", *operands, axis=int(axis))
 
 
-@_implements(np.stack)
+@CLOSED.implements(np.stack)
 def _stack(arrays: Sequence[Any], axis: int = 0) -> Any:
     operands = [v if isinstance(v, Handle) else normalised(v) for v in arrays]
     return _pointer(operands)._run("stack", *operands, axis=int(axis))
 
 
-@_implements(np.vstack)
+@CLOSED.implements(np.vstack)
 def _vstack(arrays: Sequence[Any]) -> Any:
     return _concatenate([v if np.ndim(v) > 1 else v.reshape(1, -1) for v in arrays], 0)
 
 
-@_implements(np.hstack)
+@CLOSED.implements(np.hstack)
 def _hstack(arrays: Sequence[Any]) -> Any:
     return _concatenate(arrays, 0 if np.ndim(arrays[0]) == 1 else 1)
 
 
-@_implements(np.broadcast_to)
+@CLOSED.implements(np.broadcast_to)
 def _broadcast_to(x: Handle, shape: Sequence[int]) -> Any:
     return x._run("broadcast_to", x, shape=[int(n) for n in shape])
 
 
-@_implements(np.expand_dims)
+@CLOSED.implements(np.expand_dims)
 def _expand_dims(x: Any, axis: int) -> Any:
     shape = list(x.shape)
     shape.insert(range(len(shape) + 1)[axis], 1)
     return x.reshape(shape)
 
 
-@_implements(np.swapaxes)
+@CLOSED.implements(np.swapaxes)
 def _swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     order = list(range(x.ndim))
     order[axis1], order[axis2] = order[axis2], order[axis1]
     return x.transpose(order)
 
 
-@_implements(np.moveaxis)
+@CLOSED.implements(np.moveaxis)
 def _moveaxis(x: Any, source: int, destination: int) -> Any:
     order = list(range(x.ndim))
     moved = order.pop(range(x.ndim)[source])
@@ -243,7 +208,7 @@ def _moveaxis(x: Any, source: int, destination: int) -> Any:
     return x.transpose(order)
 
 
-@_implements(np.flip)
+@CLOSED.implements(np.flip)
 def _flip(x: Any, axis: Any = None) -> Any:
     axes = range(x.ndim) if axis is None else [axis] if isinstance(axis, int) else axis
     chosen = {range(x.ndim)[a] for a in axes}
@@ -251,7 +216,7 @@ def _flip(x: Any, axis: Any = None) -> Any:
     return x._run("index", x, key=key)
 
 
-@_implements(np.pad)
+@CLOSED.implements(np.pad)
 def _pad(x: Handle, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Any:
     if mode != "constant" or np.any(np.asarray(constant_values) != 0):
         raise TypeError("numpy.pad on pointers pads with zeros only: mode='constant'")
@@ -259,7 +224,7 @@ def _pad(x: Handle, pad_width: Any, mode: str = "constant", constant_values: Any
     return x._run("pad", x, width=[[int(a), int(b)] for a, b in pairs])
 
 
-@_implements(np.histogram)
+@CLOSED.implements(np.histogram)
 def _histogram(x: Any, bins: Any, range: Any = None) -> Any:
     if isinstance(bins, int):
         if range is None:
@@ -269,6 +234,6 @@ def _histogram(x: Any, bins: Any, range: Any = None) -> Any:
     return x.histogram(plain(edges.tolist())), edges
 
 
-@_implements(np.cov)
+@CLOSED.implements(np.cov)
 def _cov(m: Any, rowvar: bool = True) -> Any:
     return (m.T if rowvar else m).cov()

@@ -9,7 +9,7 @@ import numpy as np
 
 from mpyc_core.errors import ShapeMismatch
 
-from .dispatch import PLAIN, function, ufunc
+from .dispatch import CLOSED, PLAIN, ufunc
 from .handle import Handle, plain
 
 Axes = int | Sequence[int] | None
@@ -59,7 +59,7 @@ class Operators(Handle):
         return ufunc(fn, method, inputs, kwargs)
 
     def __array_function__(self, fn: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return function(fn, args, kwargs)
+        return CLOSED.call(fn, args, kwargs)
 
     def _binary(self, op: str, other: Any, swap: bool = False) -> Any:
         if not _fits(other):

@@ -6,7 +6,7 @@ the values. Arguments that a listed function does not support are refused by nam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,10 @@ import numpy as np
 from mpyc_core.errors import ShareError
 from mpyc_core.protocols.backend import encode
 
+from .closed import ClosedSet, Function
 from .functions import Functions
 from .operands import array_of
 from .shaping import Axes
-
-Function = Callable[..., Any]
-
-NO_VALUE = getattr(np, "_NoValue", None)
 
 REFLECTED: dict[Function, tuple[str, str]] = {
     np.add: ("__add__", "__radd__"),
@@ -87,11 +84,11 @@ INSTEAD: dict[str, str] = {
 }
 
 
-def _refuse(name: str) -> TypeError:
-    instead = INSTEAD.get(
-        name, "build it from the operators and methods of SecretTensor, or .reveal() the value"
-    )
-    return TypeError(f"numpy.{name} is not available on secret tensors; instead: {instead}")
+CLOSED = ClosedSet(
+    "secret tensors",
+    INSTEAD,
+    "build it from the operators and methods of SecretTensor, or .reveal() the value",
+)
 
 
 def ufunc(fn: Any, method: str, inputs: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -120,48 +117,14 @@ def ufunc(fn: Any, method: str, inputs: Sequence[Any], kwargs: Mapping[str, Any]
     elif fn in LEFT and secret[0]:
         found = getattr(inputs[0], LEFT[fn])(*inputs[1:])
     else:
-        raise _refuse(name)
+        raise CLOSED.refusal(name)
     if found is NotImplemented:
-        raise _refuse(name)
+        raise CLOSED.refusal(name)
     return found
 
 
 def _is_plain(x: Any) -> bool:
     return np.asarray(x).dtype.kind in "biuf"
-
-
-# -- functions that are not ufuncs -------------------------------------------------------------
-FUNCTIONS: dict[Function, Function] = {}
-
-
-def _implements(*functions: Function) -> Callable[[Function], Function]:
-    def register(implementation: Function) -> Function:
-        FUNCTIONS.update(dict.fromkeys(functions, implementation))
-        return implementation
-
-    return register
-
-
-def function(fn: Function, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """Answer `fn(*args, **kwargs)` where an argument is secret.
-
-    Raises
-    ------
-    TypeError : not in the closed set, or an argument that is not supported.
-    """
-    name = fn.__name__
-    if fn not in FUNCTIONS:
-        raise _refuse(name)
-    given = {key: value for key, value in kwargs.items() if value is not NO_VALUE}
-    for key in ("out", "dtype"):
-        if given.get(key, 0) is None:
-            del given[key]
-    try:
-        return FUNCTIONS[fn](*args, **given)
-    except TypeError as error:
-        if "unexpected keyword" in str(error) or "positional argument" in str(error):
-            raise TypeError(f"numpy.{name} on secret tensors: {error}") from None
-        raise
 
 
 def _method(name: str) -> Function:
@@ -200,25 +163,25 @@ for _names, _name in (
     ((np.ravel,), "flatten"),
     ((np.clip,), "clip"),
 ):
-    _implements(*_names)(_method(_name))
+    CLOSED.implements(*_names)(_method(_name))
 
 
-@_implements(np.shape)
+@CLOSED.implements(np.shape)
 def _shape(x: Functions) -> tuple[int, ...]:
     return x.shape
 
 
-@_implements(np.ndim)
+@CLOSED.implements(np.ndim)
 def _ndim(x: Functions) -> int:
     return x.ndim
 
 
-@_implements(np.size)
+@CLOSED.implements(np.size)
 def _size(x: Functions, axis: int | None = None) -> int:
     return x.size if axis is None else x.shape[axis]
 
 
-@_implements(np.dot)
+@CLOSED.implements(np.dot)
 def _dot(x: Any, y: Any) -> Any:
     if np.ndim(x) == 0 or np.ndim(y) == 0:
         return x * y
@@ -229,19 +192,19 @@ def _dot(x: Any, y: Any) -> Any:
     return x @ y
 
 
-@_implements(np.outer)
+@CLOSED.implements(np.outer)
 def _outer(x: Any, y: Any) -> Any:
     return x.reshape(-1, 1) * y.reshape(1, -1)
 
 
-@_implements(np.pad)
+@CLOSED.implements(np.pad)
 def _pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Any:
     if mode != "constant" or np.any(np.asarray(constant_values) != 0):
         raise TypeError("numpy.pad on secret tensors pads with zeros only: mode='constant'")
     return _secret(x).pad(pad_width)
 
 
-@_implements(np.where)
+@CLOSED.implements(np.where)
 def where(condition: Any, x: Any, y: Any) -> Any:
     """x where `condition` is true, y elsewhere; with a public condition nothing is sent.
 
@@ -276,7 +239,7 @@ def _like(x: Any, kind: str) -> Any:
     return array.astype(np.float64) if kind == "fixed" else array
 
 
-@_implements(np.concatenate)
+@CLOSED.implements(np.concatenate)
 def concatenate(tensors: Sequence[Any], axis: int | None = 0) -> Any:
     """Tensors one after the other along an axis; public arrays may be among them."""
     if axis is None:
@@ -284,23 +247,23 @@ def concatenate(tensors: Sequence[Any], axis: int | None = 0) -> Any:
     return _joined("concatenate", tensors, axis)
 
 
-@_implements(np.stack)
+@CLOSED.implements(np.stack)
 def stack(tensors: Sequence[Any], axis: int = 0) -> Any:
     """Tensors of one shape along a new axis; public arrays may be among them."""
     return _joined("stack", tensors, axis)
 
 
-@_implements(np.vstack)
+@CLOSED.implements(np.vstack)
 def _vstack(tensors: Sequence[Any]) -> Any:
     return concatenate([x if x.ndim > 1 else x.reshape(1, -1) for x in tensors], 0)
 
 
-@_implements(np.hstack)
+@CLOSED.implements(np.hstack)
 def _hstack(tensors: Sequence[Any]) -> Any:
     return concatenate(tensors, 0 if tensors[0].ndim == 1 else 1)
 
 
-@_implements(np.average)
+@CLOSED.implements(np.average)
 def _average(x: Any, axis: Axes = None, weights: Any = None, keepdims: bool = False) -> Any:
     if weights is None:
         return _secret(x).mean(axis, keepdims)

@@ -150,7 +150,7 @@ class SecretTensor(Functions):
     ) -> Any:
         from . import dispatch
 
-        return dispatch.function(function, args, kwargs)
+        return dispatch.CLOSED.call(function, args, kwargs)
 
 
 def apply(op: str, *inputs: Handle | Public, **params: Any) -> Any:
