@@ -24,6 +24,7 @@ from mpyc_core.errors import (
     PermissionDenied,
 )
 from mpyc_core.grid.client import Client
+from mpyc_core.grid.commands import CHUNK
 from mpyc_core.grid.connect import Guests, connect_node, read_ticket, ticket
 from mpyc_core.grid.keys import fresh_id, own_identity
 from mpyc_core.grid.node import Node
@@ -260,7 +261,8 @@ def test_an_upload_that_is_cut_leaves_nothing() -> None:
     """The client is told how far it came; the node keeps no part, in memory or on the disk."""
     place = Place()
     blobs = len(place.node.state.rows("SELECT id FROM blobs"))
-    client, x = place.client(), np.ones(4_000_000)
+    client = place.client()
+    x = np.ones(3 * CHUNK)  # 24 pieces of 8 bytes an element, of which some nine are under way
 
     def cut(done: int, size: int) -> None:
         if done > size // 3 and not visits:
@@ -271,7 +273,7 @@ def test_an_upload_that_is_cut_leaves_nothing() -> None:
             place.server.close()
 
     visits: list[Any] = []
-    with pytest.raises(Disconnected, match=r"of 32000000 bytes had arrived.*send it anew"):
+    with pytest.raises(Disconnected, match=rf"of {x.nbytes} bytes had arrived.*send it anew"):
         client.send(x, tags=["#cut"], progress=cut)
     assert not visits[0].uploads
     assert len(place.node.state.rows("SELECT id FROM blobs")) == blobs
