@@ -6,6 +6,7 @@ import csv
 import importlib
 import json
 import math
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,25 @@ def test_comparisons_say_who_is_faster(bench: Any, capsys: pytest.CaptureFixture
     }
     assert "a note" in text and "x faster" not in lines["product"]
     assert "4 x faster" in lines["sum"] and "3 x slower" in lines["product"]
+
+
+def test_two_protocols_stand_beside_each_other(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    row, main, file = bench("report").Row, bench("__main__"), tmp_path / "rows.json"
+    took = {"first": 12.0, "second": 4.0}
+
+    def rows(protocol: str, repeat: int, only: str) -> list[Any]:
+        return [row(f"product of {repeat}", took[protocol], "ms"), row("copy", 1.0, "GB/s")]
+
+    monkeypatch.setattr(bench("protocols"), "rows", rows)
+    arguments = "bench protocols --repeat 2 --protocol first --vs-protocol second --json"
+    monkeypatch.setattr(sys, "argv", [*arguments.split(), str(file)])
+    assert main.main() == 0
+    text = capsys.readouterr().out
+    assert "ours is first" in text and "3 x slower" in text
+    found = {r["name"]: r["figure"] for r in json.loads(file.read_text())["rows"]}
+    assert (found["product of 2"], found["second: product of 2"]) == (12.0, 4.0)
 
 
 @pytest.mark.processes
