@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .release import Wanted
     from .seat import Seat
     from .store import Stored
+    from .watched import Noised
 
 NOISE = "mpc add_discrete_laplace"
 
@@ -164,15 +165,16 @@ def afford(
             )
 
 
-def charge_noise(seat: Seat, label: Label | None, value: int, wanted: Wanted) -> bool:
+def charge_noise(seat: Seat, noised: Noised | None, value: int, wanted: Wanted) -> bool:
     """Pay for a value that the parties made noisy; False where that is not enough to open it.
 
-    The noise must cover what this node itself finds that one of its records can change.
+    The noise must cover what this node itself finds that one of its records can change. A draw is
+    paid for once, however often its value is opened.
     """
     node, root = seat.node, wanted.graph
-    if label is None or root.op != NOISE or wanted.owners - {seat.caller, node.owner}:
+    if noised is None or root.op != NOISE or wanted.owners - {seat.caller, node.owner}:
         return False
-    key = node.keys.mac("opening", [seat.plan.id, value]).hex()[:32]
+    key = node.keys.mac("opening", [seat.plan.id, noised.draw]).hex()[:32]
     if node.ledger.state(key) is State.COMMITTED:
         return True  # the same noisy value, paid for before
     epsilon = Fraction(*root.params["epsilon"])
@@ -181,7 +183,7 @@ def charge_noise(seat: Seat, label: Label | None, value: int, wanted: Wanted) ->
         return False
     try:
         count = max(1, math.prod(root.spec.shape))
-        charges = charges_of(seat, label, seat.f_of(value), covered, epsilon, count)
+        charges = charges_of(seat, noised.label, seat.f_of(value), covered, epsilon, count)
         with node.state.transaction():
             ticket = node.ledger.reserve(key, root.digest, charges)
             node.audit.append(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,6 +57,21 @@ class Mailbox:
         self.answers.append((header, [np.ascontiguousarray(x).reshape(x.shape) for x in arrays]))
 
 
+@dataclass(frozen=True)
+class Noised:
+    """A value that the parties made noisy.
+
+    Parameters
+    ----------
+    label : of the value before.
+    draw : the number of the draw in this computation. It is what is paid for: a driver may free an
+        id and use it again, for another draw.
+    """
+
+    label: Label
+    draw: int
+
+
 class Watched(Server):
     """A server that notes what every value was made of."""
 
@@ -63,7 +80,8 @@ class Watched(Server):
         self.seat = seat
         self.graphs: dict[int, Expr] = {}
         self.labels = LabelTable(party.ring.bits)
-        self.noised: dict[int, Label] = {}
+        self.noised: dict[int, Noised] = {}
+        self._draws = itertools.count()
         self.opening: int | None = None
 
     def _answer(self, header: Mapping[str, Any], arrays: list[Array]) -> Reply:
@@ -99,7 +117,8 @@ class Watched(Server):
             [(key, values[key].meta) for key in command.outputs],
         )
         if command.op == "add_discrete_laplace" and not isinstance(command.inputs[0], Public):
-            self.noised[command.outputs[0]] = self.labels.get(command.inputs[0])
+            before = self.labels.get(command.inputs[0])
+            self.noised[command.outputs[0]] = Noised(before, next(self._draws))
         for place, key in enumerate(command.outputs):
             meta = self.party.evaluator.values[key].meta
             where = {**params, "result": place} if len(command.outputs) > 1 else params

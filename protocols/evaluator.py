@@ -77,6 +77,9 @@ class Evaluator:
         """Independent commands in the same rounds."""
         if len(commands) == 1:
             return self.start(commands[0])
+        named = [key for command in commands for key in command.outputs]
+        if len(set(named)) != len(named):
+            raise ShareError("two results of commands that run together have one id")
         steps = [self._begin(command, None) for command in commands]
         self._foresee(commands)
         return together(*steps)
@@ -90,7 +93,7 @@ class Evaluator:
             )
         operands = [self._operand(x) for x in command.inputs]
         for key in command.outputs:
-            if key in self.values:
+            if key in self.values or command.outputs.count(key) > 1:
                 raise ShareError(f"id {key} is taken; a result needs a new one")
         self._bind(self.program.update(command, [v.meta for v in operands]))
         if command.op in SPECIAL or command.op == CONVERT:

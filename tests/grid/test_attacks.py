@@ -37,6 +37,9 @@ Where each attack is tried; names are of functions, in this file where no other 
     averaging many releases         test_noise_that_a_node_gives_out_keeps_its_price
     spending more than epsilon      dp/test_mechanisms.test_the_price_is_kept
     the same, noise by the parties  dp/test_shared_noise.test_the_price_is_kept
+    averaging draws under one id
+        test_noise_attacks.test_every_draw_is_paid_for_though_its_id_is_used_again
+    exact value under a noisy id    test_noise_attacks.test_two_results_under_one_id_are_refused
     averaging retries               test_consent.test_a_retry_gives_the_same_noise_at_no_price
 """
 
