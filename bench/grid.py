@@ -27,7 +27,9 @@ from .report import Row
 SIZE = 10**8
 """Bytes of the large array."""
 ROUND_TRIP, CHAIN = 3.0, 1000.0
-"""What is aimed for, in milliseconds; a large array aims at half the speed of a mesh."""
+"""What is aimed for, in milliseconds."""
+MESH = 50.0
+"""What is aimed for of a large array, in percent of the speed of a mesh."""
 
 
 @contextmanager
@@ -130,9 +132,10 @@ def rows(repeat: int = 5, only: str = "", size: int = SIZE) -> list[Row]:
             seconds = _timed(work, 50 * repeat if "round trip" in name else repeat)
             if "sent" in name:
                 mesh = mesh_speed(repeat, size)
-                found.append(
-                    Row(name, size / seconds / 1e9, "GB/s", mesh / 1e9, "mesh", runs=repeat)
-                )
+                speed = size / seconds
+                found.append(Row(name, speed / 1e9, "GB/s", mesh / 1e9, "mesh", runs=repeat))
+                name = "that speed, as a part of a mesh's"
+                found.append(Row(name, 100 * speed / mesh, "%", MESH, "aim", runs=repeat))
                 continue
             aim = ROUND_TRIP if "round trip" in name else CHAIN
             runs = 50 * repeat if "round trip" in name else repeat

@@ -66,6 +66,8 @@ def sit(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> Re
         raise ConfigError("a computation has parties of different names, with a key of each")
     for name, key in keys.items():
         check_key(key, f"the key of {name}")
+    if len(set(keys.values())) != len(keys):
+        raise ConfigError("two parties of a computation have one key: one node, with both shares")
     if keys[header["me"]] != node.keys.identity.public:
         raise ConfigError(f"another key than that of {node.name} was given for {header['me']!r}")
     plan = Plan(

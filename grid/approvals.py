@@ -17,7 +17,7 @@ from mpyc_core.entropy import fresh_key
 from mpyc_core.errors import PermissionDenied
 
 from .canonical import decode, encode
-from .graph import DATA, SENT, Expr, rebuild, walk
+from .graph import DATA, SENT, Expr, rebuild, senders, walk
 from .spec import Array, Spec
 
 if TYPE_CHECKING:
@@ -38,10 +38,18 @@ def _bound(
     return [request, graph.digest, sources, policies, dict(terms), requester, owner]
 
 
-def asked(node: Node, owners: frozenset[str], cards: frozenset[str], noisy: bool) -> frozenset[str]:
-    """Whose acceptance is needed: for noisy results a policy may speak for the node's owner."""
+def asked(
+    node: Node, graph: Expr, owners: frozenset[str], cards: frozenset[str], noisy: bool
+) -> frozenset[str]:
+    """Whose acceptance is needed: for noisy results a policy may speak for the node's owner.
+
+    It speaks for data sets alone. Noise hides their records, and not what was sent beside them, so
+    that whoever sent something is asked.
+    """
     by_policy = all(node.card(key).policy.noisy == "budget" for key in cards)
-    return owners - {node.owner} if noisy and by_policy else owners
+    if not (noisy and by_policy) or node.owner in senders(graph):
+        return owners
+    return owners - {node.owner}
 
 
 def leaves(graph: Expr) -> list[Expr]:

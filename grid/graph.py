@@ -29,7 +29,8 @@ class Expr:
     Parameters
     ----------
     op : an operation, or "data" (a data set), "sent" (what somebody sent) or "constant".
-    params : of the operation; of leaves, the id and version of what is meant.
+    params : of the operation; of leaves, the id and version of what is meant, and of what was sent
+        its sender.
     inputs : operands.
     value : of constants, and of what was sent, which its version stands for.
     """
@@ -87,6 +88,11 @@ def walk(root: Expr, limit: int = MAX_NODES) -> list[Expr]:
         seen.add(id(below))
         stack.append((below, iter(below.inputs)))
     return order
+
+
+def senders(root: Expr) -> frozenset[str]:
+    """Public keys of those who sent what a graph reads beside data sets."""
+    return frozenset(str(x.params["sender"]) for x in walk(root) if x.op == SENT)
 
 
 def evaluate(root: Expr, leaf: Callable[[Expr], Array]) -> Array:

@@ -16,7 +16,7 @@ from mpyc_core.privacy.price import Price
 
 from . import approvals, checks, ops, requests
 from .canonical import decode, encode
-from .graph import CONSTANT, DATA, SENT, Expr, walk
+from .graph import CONSTANT, DATA, SENT, Expr, senders, walk
 from .keys import fresh_id
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ class Rule:
     action : "accept" or "deny".
     ops : every operation of the computation is one of these. The data as it is, uncomputed, is
         only meant when "data" is among them.
-    cards : ids of the data sets that it may read; None for all.
+    cards : ids of the data sets that it may read, and nothing beside them but what the requester
+        sent; None for all.
     requesters : public keys; None for everybody.
     max_elements : numbers in the result.
     max_epsilon : of a noisy result; None for exact results alone.
@@ -88,7 +89,10 @@ class Rule:
         nodes = walk(root)
         steps = {x.op for x in nodes if x.op not in (DATA, SENT, CONSTANT)} or {DATA}
         read = {x.params["id"] for x in nodes if x.op == DATA}
-        if not steps <= set(self.ops) or (self.cards is not None and not read <= set(self.cards)):
+        if not steps <= set(self.ops):
+            return False
+        beside = senders(root) - {requester}
+        if self.cards is not None and (beside or not read <= set(self.cards)):
             return False
         if self.requesters is not None and requester not in self.requesters:
             return False

@@ -255,7 +255,7 @@ class Node:
 
     def sent(self, holder: str, key: str, version: str, value: Array) -> Expr:
         """The graph of what somebody sent, which counts as the sender's memory."""
-        params = {"id": key, "version": version}
+        params = {"id": key, "version": version, "sender": holder}
         leaf = Expr(self.keys, SENT, params, (), Spec.of(value), value)
         return self.objects.hold(holder, leaf)
 

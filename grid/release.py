@@ -25,7 +25,7 @@ from mpyc_core.privacy.price import Price
 
 from . import approvals
 from .canonical import decode, encode
-from .graph import DATA, Expr, evaluate, walk
+from .graph import DATA, Expr, evaluate, senders, walk
 from .keys import fingerprint
 from .noise import plan_noise
 from .spec import Array, Spec, from_wire, to_wire
@@ -38,6 +38,10 @@ HOW_TO_ASK = (
     "by itself. Ask for a noisy one with .get(epsilon=0.1), which is charged to the budget of the "
     "data, or ask the owner for the exact one with .request(reason=...) or "
     ".get(request_block=True, reason=...)"
+)
+SENT_BY_OTHERS = (
+    "this depends on what somebody else sent, which noise for the records of data sets does not "
+    "hide: ask its sender first, with .request(reason=..., epsilon=...)"
 )
 
 
@@ -144,15 +148,23 @@ def _commit(node: Node, key: str) -> None:
 def _plan(node: Node, wanted: Wanted) -> tuple[Sequence[Charge], Callable[[], Array], str]:
     """What a release costs, and how its bytes come about."""
     if not wanted.noisy:
-        if approvals.find(node, wanted, _asked(node, wanted)) is None:
+        if not _agreed(node, wanted):
             raise PermissionDenied(_advice(node, wanted), party=node.name)
         return [Charge(_exact_account(), Price())], lambda: exact(node, wanted), "exact"
+    if senders(wanted.graph) - {wanted.caller} and not _agreed(node, wanted):
+        # before anything else: bounds and prices would tell of what was sent, which has no noise
+        raise PermissionDenied(SENT_BY_OTHERS, party=node.name)
     found = plan_noise(node, wanted)
     return found.charges, found.draw, found.mechanism
 
 
+def _agreed(node: Node, wanted: Wanted) -> bool:
+    """Whether everybody who is asked has accepted a request for exactly this."""
+    return approvals.find(node, wanted, _asked(node, wanted)) is not None
+
+
 def _asked(node: Node, wanted: Wanted) -> frozenset[str]:
-    asked = approvals.asked(node, wanted.owners, wanted.cards, wanted.noisy)
+    asked = approvals.asked(node, wanted.graph, wanted.owners, wanted.cards, wanted.noisy)
     return asked - {wanted.caller}
 
 

@@ -16,7 +16,7 @@ from mpyc_core.errors import PermissionDenied
 
 from . import approvals, graph
 from .canonical import decode, encode
-from .graph import CONSTANT, DATA, LEAVES, SENT, Expr, walk
+from .graph import CONSTANT, DATA, LEAVES, SENT, Expr, senders, walk
 from .keys import fresh_id
 from .release import Wanted
 from .spec import nbytes, to_wire
@@ -56,7 +56,7 @@ def create_for(
 ) -> str:
     """File a request for the result of a computation."""
     noisy = terms["epsilon"] is not None or terms["error"] is not None
-    asked = approvals.asked(node, owners, cards, noisy) - {caller}
+    asked = approvals.asked(node, root, owners, cards, noisy) - {caller}
     if not noisy and any(node.card(key).policy.raw == "never" for key in cards):
         raise PermissionDenied(
             "the owner gives out no exact results of this data; ask with epsilon", party=node.name
@@ -219,7 +219,7 @@ def show(
         "spec": body["spec"],
         "computation": graph.describe(root, lambda leaf: _leaf(node, leaf)),
         "inputs": sorted({_leaf(node, x) for x in walk(root) if x.op in (DATA, SENT)}),
-        "leakage": leakage(root, body["terms"]),
+        "leakage": leakage(root, body["terms"], requester),
     }
 
 
@@ -235,13 +235,16 @@ def _leaf(node: Node, leaf: Expr) -> str:
     return f"{name}{', an older version' if stale else ''}"
 
 
-def leakage(root: Expr, terms: Mapping[str, Any]) -> str:
+def leakage(root: Expr, terms: Mapping[str, Any], requester: str) -> str:
     """A bound on what the answer tells: epsilon, or the number of bits of exact numbers."""
+    others = senders(root) - {requester}
+    beside = "; no noise hides what others sent beside data sets" if others else ""
     if terms["epsilon"] is not None:
         delta = f" and delta {terms['delta']:g}" if terms["delta"] else ""
-        return f"epsilon {terms['epsilon']:g}{delta} per record of the data"
+        return f"epsilon {terms['epsilon']:g}{delta} per record of the data{beside}"
     if terms["error"] is not None:
-        return f"the epsilon that gives an error of {terms['error']:g}, per record of the data"
+        error = f"an error of {terms['error']:g}"
+        return f"the epsilon that gives {error}, per record of the data{beside}"
     if root.op == "mpc add_discrete_laplace":
         return f"shares of noise made by the parties: {root.params}"
     bits = 8 * nbytes(root.spec) // (8 if root.spec.dtype == bool else 1)

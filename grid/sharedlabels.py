@@ -20,7 +20,7 @@ from mpyc_core.privacy.shared import price_of_noise
 from mpyc_core.privacy.step import Look
 from mpyc_core.privacy.transfer import after, total_of
 
-from .graph import DATA, Expr, walk
+from .graph import DATA, Expr, senders, walk
 from .noise import source_of
 from .subjects import has_accounts
 
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from .watched import Noised
 
 NOISE = "mpc add_discrete_laplace"
+BESIDE = (
+    "noise hides the records of data sets, not what somebody sent beside them; ask the sender with "
+    "committee.request(value, reason=...)"
+)
 
 
 def unknown(session: str, key: int) -> Label:
@@ -40,6 +44,8 @@ def unknown(session: str, key: int) -> Label:
 
 def label_of_input(seat: Seat, owner: str, name: str, mine: Stored | None, meta: Meta) -> Label:
     """The label of what a party put in."""
+    if mine is not None and senders(mine.graph) - {seat.caller}:
+        return Label(frozenset(), Blocked(BESIDE), digest("sent by others", name))
     if mine is not None and not mine.cards:
         return unknown(name, 0)
     if mine is None:  # rows of somebody else, never those of a data set of this node

@@ -24,7 +24,7 @@ from mpyc_core.protocols.server import Reply, Server
 from mpyc_core.protocols.value import Public
 
 from .graph import Expr, constant
-from .keys import NodeKeys
+from .keys import NodeKeys, fresh_id
 from .sharedlabels import label_of_input, unknown
 from .spec import BOOL, FLOAT, INT, NAMES, Array, Spec
 
@@ -128,7 +128,7 @@ class Watched(Server):
         found = super()._put(header, arrays)
         key = int(header["id"])
         meta = self.party.evaluator.values[key].meta
-        params = {"value": key, "session": self.seat.plan.id}
+        params = {"value": key, "version": fresh_id()}  # ids of values can be used again
         self.labels.put(key, unknown(self.seat.plan.id, key))
         keys = self.seat.node.keys
         self.graphs[key] = Expr(keys, PREFIX + "shared by the requester", params, (), spec_of(meta))
@@ -137,13 +137,16 @@ class Watched(Server):
     def _input(self, header: Mapping[str, Any], arrays: list[Array]) -> Reply:
         name, owner, key = str(header["name"]), str(header["owner"]), int(header["id"])
         mine = self.seat.offered.pop(name, None) if owner == self.party.name else None
-        if mine is not None:
-            self.party.offer(name, mine.value)
-        found = super()._input(header, arrays)
+        self.seat.read(mine)
+        try:
+            if mine is not None:
+                self.party.offer(name, mine.value)
+            found = super()._input(header, arrays)
+        finally:  # once for each offer: what comes in a second time would have no label
+            self.party.withdraw(name)
         meta = self.party.evaluator.values[key].meta
         params = {"owner": owner, "object": name}
         below = () if mine is None else (mine.graph,)
-        self.seat.read(mine)
         self.labels.put(key, label_of_input(self.seat, owner, name, mine, meta))
         self.graphs[key] = Expr(self.seat.node.keys, PREFIX + "input", params, below, spec_of(meta))
         return found

@@ -143,6 +143,10 @@ class Party(Backend):
         """
         self._offers[name] = encode(x, self.ring, self.f if f is None else f)
 
+    def withdraw(self, name: str) -> None:
+        """Let an offer go, whether it was taken or not."""
+        self._offers.pop(name, None)
+
     def share(
         self,
         x: ArrayLike | None = None,

@@ -35,6 +35,25 @@ Where each attack is tried; names are of functions, in this file where no other 
     cross-site request              web/test_page.test_forms_of_other_sites_do_nothing
     missing token on the page       web/test_page.test_nothing_is_shown_without_the_token
     averaging many releases         test_noise_that_a_node_gives_out_keeps_its_price
+    what is sent, beside noise
+        test_getting_out.test_noise_for_records_lets_nothing_out_beside_them
+    the same among nodes
+        test_getting_out.test_what_was_sent_gets_no_noise_among_nodes_either
+    prices and bounds as an oracle
+        test_getting_out.test_bounds_and_prices_tell_nothing_of_what_others_sent
+    data shared a second time       test_getting_out.test_an_offer_is_shared_once
+    shared anew after approval
+        test_getting_out.test_what_the_driver_shares_anew_voids_an_approval
+    one node in two seats           test_getting_out.test_one_node_takes_one_seat
+    forged labels                   test_getting_out.test_a_client_states_no_labels
+    owners lost on the way          test_getting_out.test_owners_follow_every_operation
+    rows packed into a number
+        test_getting_out.test_constants_that_pack_rows_into_one_number_are_counted
+    NaN, infinity, wrapped integers
+        test_getting_out.test_values_that_are_no_numbers_do_not_break_bounds
+    replay after a restart          test_getting_out.test_nothing_is_replayed_across_a_restart
+    log cut short                   test_crashes.test_a_log_that_was_changed_does_not_verify
+    lease run out                   test_pointers.test_leases_end
     spending more than epsilon      dp/test_mechanisms.test_the_price_is_kept
     the same, noise by the parties  dp/test_shared_noise.test_the_price_is_kept
     averaging draws under one id

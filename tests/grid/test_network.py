@@ -230,9 +230,9 @@ def test_a_host_is_an_address_that_others_can_use(host: str) -> None:
 
 
 def test_seats_listen_at_the_host(place: Place, client: Client) -> None:
-    other = Identity.fresh().public
+    others = [Identity.fresh().public for _ in range(2)]
     plan = {"me": "a", "names": ["a", "b", "c"], "protocol": "replicated", "ring": 64, "f": None}
-    keys = {"a": client.curve, "b": other, "c": other}
+    keys = dict(zip("abc", [client.curve, *others], strict=True))
     place.node.host = "localhost"
     try:
         sit = {"do": "sit", "session": fresh_id(), "provider": None, "keys": keys, **plan}
