@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mpyc_core import dcf, parallel
+from mpyc_core import parallel
 from mpyc_core.bits import from_planes, to_planes
 from mpyc_core.kernels.streams import KernelStream, in_kernels
 from mpyc_core.prg import Stream
 from mpyc_core.ring import Z32, Z64, Z128, Ring
 
+from . import local
 from .report import Row
 from .timing import median
 
@@ -22,7 +23,6 @@ CONVOLUTIONS: tuple[Convolution, ...] = (
     ("conv2", (64, 20, 12, 12), (50, 20, 5, 5)),
 )
 POWER = 6
-COMPARISONS = 16
 
 
 def _elements(ring: Ring, shape: tuple[int, ...], buffer: int) -> np.ndarray:  # type: ignore[type-arg]
@@ -31,7 +31,7 @@ def _elements(ring: Ring, shape: tuple[int, ...], buffer: int) -> np.ndarray:  #
 
 def rows() -> list[Row]:
     """Every kernel row."""
-    return [*products(), *convolutions(), *bits(), *streams(), *elementwise(), comparison()]
+    return [*products(), *convolutions(), *bits(), *streams(), *elementwise(), *local.rows()]
 
 
 def products(shapes: Sequence[tuple[int, int, int]] = SHAPES) -> list[Row]:
@@ -115,27 +115,6 @@ def elementwise(power: int = POWER) -> list[Row]:
         size, name = x.nbytes / 1e9, f"10^{power} products in {ring.name}"
         found.append(Row(name, size / mul, "GB/s", size / copy, "copy", runs=runs))
     return found
-
-
-def comparison(power: int = COMPARISONS) -> Row:
-    """A party's evaluation of 2^power distributed comparison functions of 64 bits, on one thread.
-
-    Keys are made once and read from memory. The limit is the time that as many blocks of AES take
-    as masks, in this run: 56 levels and a leaf.
-    """
-    size, bits = 2**power, 63
-    roots = _elements(Z64, (2, size), 7), _elements(Z64, (2, size), 8)
-    alpha, x = (_elements(Z64, (size,), i) >> np.uint64(1) for i in (9, 10))
-    levels, leaf = dcf.generate(alpha, roots, bits)
-    stream, masks = KernelStream(bytes(16)), np.empty(2 * 10**6, np.uint64)
-    used = parallel.threads()
-    parallel.set_threads(1)
-    block = median(lambda: stream.fill(1, 1, masks))[0] / 10**6
-    spent, runs = median(lambda: dcf.evaluate(0, bits, roots[0], levels, leaf, x))
-    parallel.set_threads(used)
-    limit = 1e9 * (dcf.depth(bits) + 1) * block
-    name = f"comparison of 64 bits by keys, 2^{power}, one thread"
-    return Row(name, 1e9 * spent / size, "ns", limit, "AES", runs=runs)
 
 
 def title() -> str:
