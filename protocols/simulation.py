@@ -157,6 +157,7 @@ class Simulation(Backend):
             elif name == "open" and result is not None:
                 cheat.outcomes[party].opened.append(result)
         if failed is not None:
+            self.evaluators[self.index(cheat.party)].end(failed)
             raise failed
         return results
 
@@ -179,7 +180,18 @@ class Simulation(Backend):
         name = "+".join(command.op for command in commands)
         self._lockstep(name, [e.start_together(commands) for e in self.evaluators])
         for command in commands:
+            self._forge(command)
             self._check(command)
+
+    def _forge(self, command: Command) -> None:
+        """Let the cheater change its shares of what a command gave."""
+        if self._cheat is None:
+            return
+        values = self.evaluators[self.index(self._cheat.party)].values
+        for key in command.outputs:
+            if isinstance(value := values.get(key), Share):
+                parts = self._cheat.keep(command.op, list(value.parts))
+                values[key] = Share(value.meta, tuple(parts))
 
     def declared_cost(self, op: str, inputs: Sequence[Ref | Public], **params: Any) -> Cost:
         """What the protocol declares for an operation at this place of the program.

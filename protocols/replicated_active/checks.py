@@ -8,6 +8,7 @@ import numpy as np
 
 from mpyc_core.errors import ConsistencyCheckFailed
 from mpyc_core.protocols.cost import Cost
+from mpyc_core.protocols.refusal import refuse
 from mpyc_core.ring import ring
 from mpyc_core.transport.lockstep import together
 from mpyc_core.transport.mesh import Array, Round, Spec, Steps
@@ -55,7 +56,7 @@ def _confirm(place: Place) -> Steps[None]:
     for peer in peers:
         said: Array = received[peer][0]
         if not np.array_equal(said, PASSED):
-            raise ConsistencyCheckFailed(f"checks: party {peer} does not say that they passed")
+            refuse(ConsistencyCheckFailed, f"checks: party {peer} does not say that they passed")
 
 
 def settle_cost(words: int, rings: Iterable[int], s: int) -> Cost:

@@ -9,6 +9,7 @@ import numpy as np
 from mpyc_core.entropy import fresh_key
 from mpyc_core.errors import ConsistencyCheckFailed
 from mpyc_core.protocols.cost import Cost
+from mpyc_core.protocols.refusal import refuse
 from mpyc_core.transport.mesh import Array, Round, Spec, Steps
 
 from . import digest as digests
@@ -47,13 +48,15 @@ def toss(place: Place) -> Steps[bytes]:
     for peer in peers:
         data = received[peer][0].tobytes()
         if not np.array_equal(_commit(place.op, peer, data[: 2 * LENGTH]), commitments[peer]):
-            raise ConsistencyCheckFailed(
-                f"coin toss: what party {peer} opened is not what it committed to"
+            refuse(
+                ConsistencyCheckFailed,
+                f"coin toss: what party {peer} opened is not what it committed to",
             )
         if data[2 * LENGTH :] != seen.tobytes():
-            raise ConsistencyCheckFailed(
+            refuse(
+                ConsistencyCheckFailed,
                 f"coin toss: party {peer} says that it received other commitments than this one; "
-                "one of the two peers deviates from the protocol"
+                "one of the two peers deviates from the protocol",
             )
         coins[peer] = data[:LENGTH]
     return hashlib.sha256(b"".join(coins[p] for p in range(3))).digest()

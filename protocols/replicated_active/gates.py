@@ -46,6 +46,7 @@ from mpyc_core.errors import ConsistencyCheckFailed
 from mpyc_core.kernels import binary_field as field
 from mpyc_core.prg import Stream
 from mpyc_core.protocols.cost import Cost
+from mpyc_core.protocols.refusal import refuse
 from mpyc_core.transport.mesh import Array, Round, Spec, Steps
 
 from . import digest as digests
@@ -157,9 +158,10 @@ def _challenges(place: Place, number: int) -> Steps[list[Array]]:
         np.array_equal(first[HALF:], digest(halves[HALF:]))
         and np.array_equal(second[HALF:], digest(halves[:HALF]))
     ):
-        raise ConsistencyCheckFailed(
+        refuse(
+            ConsistencyCheckFailed,
             f"proof of ANDs: parties {place.next} and {place.prev} sent different challenges; one "
-            "of them deviates from the protocol"
+            "of them deviates from the protocol",
         )
     return [_whole(place, h) for h in (halves.view(np.uint64), *drawn)]
 
@@ -217,9 +219,10 @@ def _finish(place: Place, sides: list[Side], chunks: int, level: int) -> Steps[N
     )
     shown, part = received[place.prev][0]
     if _times(np.full(1, shown), right)[0] != part ^ sides[2].part[0]:
-        raise ConsistencyCheckFailed(
+        refuse(
+            ConsistencyCheckFailed,
             f"proof of ANDs: party {place.next} computed an AND wrongly, or proved it wrongly, or "
-            f"party {place.prev} verified wrongly; nothing that depends on it was opened"
+            f"party {place.prev} verified wrongly; nothing that depends on it was opened",
         )
 
 

@@ -57,6 +57,7 @@ from mpyc_core.limbs import flat_words
 from mpyc_core.meta import Meta
 from mpyc_core.prg import Stream
 from mpyc_core.protocols.cost import Cost
+from mpyc_core.protocols.refusal import refuse
 from mpyc_core.ring import Ring
 from mpyc_core.transport.lockstep import together
 from mpyc_core.transport.mesh import Steps
@@ -94,9 +95,10 @@ def verify(
     (hidden,) = yield from products(place, ring, "matmul", [(matrix, left)], (s,), {})
     found = yield from open_to_all(place, hidden, plain)
     if np.any(ring.nonzero(found)):
-        raise MacCheckFailed(
+        refuse(
+            MacCheckFailed,
             "MAC check: a product, or the MAC of one, was computed wrongly by some party since the "
-            "last check; nothing that depends on it was opened"
+            "last check; nothing that depends on it was opened",
         )
 
 

@@ -18,6 +18,7 @@ from mpyc_core.errors import ConsistencyCheckFailed
 from mpyc_core.meta import Meta
 from mpyc_core.prg import Stream
 from mpyc_core.protocols.cost import Cost, plane_bytes
+from mpyc_core.protocols.refusal import refuse
 from mpyc_core.protocols.value import component_spec
 from mpyc_core.ring import Ring
 from mpyc_core.transport.mesh import Array, Round, Spec, Steps
@@ -106,9 +107,10 @@ def open_(place: Place, parts: Parts, meta: Meta, to: int | None) -> Steps[Array
         return None
     lacking, check = received[place.next][0], received[place.prev][0]
     if not np.array_equal(digests.digest(lacking, purpose="open", op=place.op), check):
-        raise ConsistencyCheckFailed(
+        refuse(
+            ConsistencyCheckFailed,
             "opening: the two holders of a component sent different ones; one of "
-            f"parties {place.next} and {place.prev} deviates from the protocol"
+            f"parties {place.next} and {place.prev} deviates from the protocol",
         )
     return plus(meta, meta.ring, plus(meta, meta.ring, mine, known), lacking)
 
@@ -143,9 +145,10 @@ def agree(place: Place, parts: Parts) -> Steps[None]:
     )
     mine = digests.digest(parts[0], purpose="deal", op=place.op)
     if not np.array_equal(received[place.next][0], mine):
-        raise ConsistencyCheckFailed(
+        refuse(
+            ConsistencyCheckFailed,
             "input: a client dealt different copies of one component, or one of parties "
-            f"{place.me} and {place.next} deviates from the protocol"
+            f"{place.me} and {place.next} deviates from the protocol",
         )
 
 

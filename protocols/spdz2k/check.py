@@ -34,6 +34,7 @@ from mpyc_core.errors import ConsistencyCheckFailed, MacCheckFailed
 from mpyc_core.prg import Stream
 from mpyc_core.protocols.additive.turn import cost_of
 from mpyc_core.protocols.cost import Cost
+from mpyc_core.protocols.refusal import refuse
 from mpyc_core.ring import Ring, ring
 from mpyc_core.transport.mesh import Array, Round, Spec, Steps
 
@@ -120,9 +121,10 @@ def _at(words: bytes, i: int) -> int:
 
 def _require(right: bool, what: str) -> None:
     if not right:
-        raise MacCheckFailed(
+        refuse(
+            MacCheckFailed,
             f"MAC check of {what}: some party opened a wrong value, or has another MAC key or "
-            "other dealt randomness, since the last check; nothing that depends on it was shown"
+            "other dealt randomness, since the last check; nothing that depends on it was shown",
         )
 
 
@@ -136,4 +138,4 @@ def _confirm(place: Place) -> Steps[None]:
     )
     for p in peers:
         if not np.array_equal(received[p][0], PASSED):
-            raise ConsistencyCheckFailed(f"MAC check: party {p} does not say that it passed")
+            refuse(ConsistencyCheckFailed, f"MAC check: party {p} does not say that it passed")

@@ -33,6 +33,7 @@ from mpyc_core.meta import Meta
 from mpyc_core.prg import Stream
 from mpyc_core.protocols.additive.turn import Needs, cost_of
 from mpyc_core.protocols.cost import Cost
+from mpyc_core.protocols.refusal import refuse
 from mpyc_core.protocols.value import Share, component_spec
 from mpyc_core.ring import Ring
 from mpyc_core.transport.mesh import Array, Round, Spec, Steps
@@ -115,9 +116,10 @@ def admit(turn: Turn, x: Share, wide: Ring) -> Steps[Numbers | Bits]:
     said = [told if p == turn.me else received[p] for p in range(turn.n)]
     for p, (_, _, theirs) in enumerate(said):
         if not np.array_equal(theirs, digests):
-            raise ConsistencyCheckFailed(
+            refuse(
+                ConsistencyCheckFailed,
                 f"input: the client told party {p} other digests than this party, or party {p} "
-                "deviates from the protocol"
+                "deviates from the protocol",
             )
     key = yield from _tell_key(turn, private, digests, form, wide)
     values = [_told(turn, wide, form, m[0], s[0]) for m, s in zip(masks, said, strict=True)]
@@ -135,8 +137,9 @@ def _tell_key(turn: Turn, private: Array, digests: Array, form: int, wide: Ring)
     for p in range(turn.n):
         told = (private if p == turn.me else received[p][0]).tobytes()
         if not np.array_equal(_digest(p, told), digests[p * DIGEST : (p + 1) * DIGEST]):
-            raise ConsistencyCheckFailed(
-                f"input: what party {p} says of the client's key is not what the client gave it"
+            refuse(
+                ConsistencyCheckFailed,
+                f"input: what party {p} says of the client's key is not what the client gave it",
             )
         keys.append(np.frombuffer(told[:KEY], np.uint64))
     return np.asarray(np.bitwise_xor.reduce(keys) if form == PLANES else _number_key(keys, wide))

@@ -8,6 +8,7 @@ import numpy as np
 
 from mpyc_core.entropy import fresh_key
 from mpyc_core.errors import ConsistencyCheckFailed
+from mpyc_core.protocols.refusal import refuse
 from mpyc_core.transport.mesh import Array, Round, Spec, Steps
 
 LENGTH = 32
@@ -40,9 +41,10 @@ def commit_then_open(
     )
     for p in peers:
         if not np.array_equal(received[p][1], same):
-            raise ConsistencyCheckFailed(
+            refuse(
+                ConsistencyCheckFailed,
                 f"{purpose}: party {p} saw other opened values, or another program, than this "
-                "party; somebody told its peers different things"
+                "party; somebody told its peers different things",
             )
     commitments = {me: commitment} | {p: received[p][0] for p in peers}
     seen = _digest(b"".join(commitments[p].tobytes() for p in range(n)))
@@ -57,13 +59,15 @@ def commit_then_open(
         data = received[p][0].tobytes()
         words, blinded, theirs = data[: len(mine)], data[:-LENGTH], data[-LENGTH:]
         if not np.array_equal(_commit(purpose, op, p, blinded), commitments[p]):
-            raise ConsistencyCheckFailed(
-                f"{purpose}: what party {p} opened is not what it committed to"
+            refuse(
+                ConsistencyCheckFailed,
+                f"{purpose}: what party {p} opened is not what it committed to",
             )
         if theirs != seen.tobytes():
-            raise ConsistencyCheckFailed(
+            refuse(
+                ConsistencyCheckFailed,
                 f"{purpose}: party {p} says that it received other commitments than this party; "
-                "somebody told its peers different things"
+                "somebody told its peers different things",
             )
         said[p] = words
     return [said[p] for p in range(n)]
