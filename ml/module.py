@@ -91,6 +91,15 @@ class Module(ABC):
     def __call__(self, x: Any) -> Any:
         return self.forward(x)
 
+    def then(self, following: Module, x: Any) -> Any:
+        """What this module and the following one make of `x`, or None: they are no cheaper as one.
+
+        Parameters
+        ----------
+        following : the next module of a `Sequential`.
+        """
+        del following, x
+
     def children(self) -> Iterator[tuple[str, Module]]:
         """Modules that are attributes of this one, by name."""
         return ((k, v) for k, v in vars(self).items() if isinstance(v, Module))
@@ -208,6 +217,11 @@ class Sequential(Module):
         return (layer for _, layer in self.children())
 
     def forward(self, x: Any) -> Any:
-        for layer in self:
-            x = layer(x)
+        layers = list(self)
+        while layers:
+            layer = layers.pop(0)
+            both = layer.then(layers[0], x) if layers else None
+            if both is not None:
+                del layers[0]
+            x = layer(x) if both is None else both
         return x

@@ -52,7 +52,7 @@ class CostModel(Plain):
     def __init__(self, target: type[Protocol], n: int, op: int = 0) -> None:
         super().__init__(0, n)
         self._target = target(0, n)
-        self.planar = target.planar
+        self.planar, self.pairs_at_once = target.planar, target.pairs_at_once
         self._next_op = op
         self._total = Cost.free(n)
         self.wanted: list[Want] = []

@@ -57,6 +57,8 @@ class Protocol(ABC):
     needs_dealer: ClassVar[bool] = False
     """Whether it takes correlated randomness from a crypto provider."""
 
+    pairs_at_once: int = 0
+    """Up to how many comparisons at once cost less than the rounds of a tree of fewer."""
     planar: bool = True
     """Whether all components of a share of bits are packed planes, which can be regrouped."""
 

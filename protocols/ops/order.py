@@ -23,16 +23,11 @@ from mpyc_core.transport.mesh import Array, Steps
 from .axis import from_front, to_front
 from .compare import as_bit, width
 from .infer import axes_of, axis_of, numbers, reduced
+from .pairs import at_once, take, winner, with_last
 
 INTS = np.array([[3, -1, 4, 1, -5], [9, 2, -6, 9, 3], [-(2**28), 2**28, 0, 7, 7]])
 FLOATS = np.array([[0.5, -0.25, 3.0], [3.0, 3.0, -7.5]])
 ROW = np.array([5, -3, 8, 8, 0, 1, -9, 2, 8, 4, 100, -100, 6])
-
-
-def _take(p: Protocol, x: Any, rows: Any) -> Any:
-    """Some rows of the first axis."""
-    count = len(range(*rows.indices(x.meta.shape[0]))) if isinstance(rows, slice) else len(rows)
-    return p.reshape_like(lambda a: a[rows], x.meta.with_(shape=(count, *x.meta.shape[1:])), x)
 
 
 def _narrow(p: Protocol, hot: Share | None, keep: Share, level: int, n: int) -> Steps[Share]:
@@ -44,15 +39,15 @@ def _narrow(p: Protocol, hot: Share | None, keep: Share, level: int, n: int) -> 
     group = np.arange(n) >> level
     paired = int(np.count_nonzero(group < 2 * keep.meta.shape[0]))
     first = group[:paired] % 2 == 0
-    spread = _take(p, keep, group[:paired] // 2)
+    spread = take(p, keep, group[:paired] // 2)
     flips = np.broadcast_to(~first.reshape(-1, *[1] * (keep.meta.ndim - 1)), spread.meta.shape)
     mask = p.xor(spread, Public(spread.meta, pack(flips)[None]))
-    rest = [] if hot is None else [_take(p, hot, slice(paired, n))]
+    rest = [] if hot is None else [take(p, hot, slice(paired, n))]
     if hot is None and paired < n:
         shape = (n - paired, *keep.meta.shape[1:])
         rest = [all_true(p, keep.meta.with_(shape=shape))]
     if hot is not None:
-        mask = yield from p.and_(_take(p, hot, slice(0, paired)), mask)
+        mask = yield from p.and_(take(p, hot, slice(0, paired)), mask)
     if paired == n:
         return mask
     meta = keep.meta.with_(shape=(n, *keep.meta.shape[1:]))
@@ -66,23 +61,17 @@ def all_true(p: Protocol, meta: Meta) -> Share:
 
 
 def largest(p: Protocol, rows: Share, bits: int) -> Steps[Share]:
-    """The largest element along the first axis, without marks: halves, which lie in one piece."""
+    """The largest element along the first axis, without marks: halves, which lie in one piece.
+
+    Few elements are compared in pairs all at once; see `winner`.
+    """
+    if at_once(p, rows.meta):
+        return (yield from winner(p, rows, bits))[0]
     while (m := rows.meta.shape[0]) > 1:
-        left, right = _take(p, rows, slice(0, m // 2)), _take(p, rows, slice(m // 2, m // 2 * 2))
+        left, right = take(p, rows, slice(0, m // 2)), take(p, rows, slice(m // 2, m // 2 * 2))
         above, _ = yield from p.relu(p.sub(left, right), bits)
-        rows = _with_last(p, p.add(right, above), rows)
+        rows = with_last(p, p.add(right, above), rows)
     return rows
-
-
-def _with_last(p: Protocol, winners: Share, rows: Share) -> Share:
-    """The winners of pairs, and the last of an odd number of rows."""
-    m = rows.meta.shape[0]
-    if m % 2 == 0:
-        return winners
-    meta = rows.meta.with_(shape=(m // 2 + 1, *rows.meta.shape[1:]))
-    last = _take(p, rows, slice(m - 1, m))
-    result: Share = p.reshape_like(lambda *a: np.concatenate(a), meta, winners, last)
-    return result
 
 
 def champion(p: Protocol, rows: Share, bits: int) -> Steps[tuple[Share, Share]]:
@@ -91,21 +80,23 @@ def champion(p: Protocol, rows: Share, bits: int) -> Steps[tuple[Share, Share]]:
     Protocol    a tree: neighbours l, r are compared, max(l - r, 0) + r goes on; the bit l >= r
                 narrows the marks in the rounds of the next comparison
     Cost        ceil(log2 n) ReLUs of n/2, n/4, ... elements, plus one AND; 85 bytes at 64 bits for
-                each comparison
+                each comparison. Few elements are compared in pairs all at once; see `winner`
     """
+    if at_once(p, rows.meta):
+        return (yield from winner(p, rows, bits))
     n = rows.meta.shape[0]
     hot: Share | None = None
     pending: Steps[Share] | None = None
     level = 0
     while (m := rows.meta.shape[0]) > 1:
-        left = _take(p, rows, slice(0, m - m % 2, 2))
-        right = _take(p, rows, slice(1, m, 2))
+        left = take(p, rows, slice(0, m - m % 2, 2))
+        right = take(p, rows, slice(1, m, 2))
         step = p.relu(p.sub(left, right), bits)
         if pending is None:
             above, keep = yield from step
         else:
             (above, keep), hot = yield from together(step, pending)
-        rows = _with_last(p, p.add(right, above), rows)
+        rows = with_last(p, p.add(right, above), rows)
         pending = _narrow(p, hot, keep, level, n)
         level += 1
     if pending is None:
@@ -231,22 +222,45 @@ def max_(
 
     Domain  differences below 2^(k-1), or in [-2^(bits-1), 2^(bits-1))
     Error   exact
-    Cost    8 ceil(log2 n) + 1 rounds at 64 bits, 85 (n - 1) bytes for n elements; see `champion`
+    Cost    8 ceil(log2 n) + 1 rounds at 64 bits, 85 (n - 1) bytes for n elements (see `champion`);
+            where few are compared among three parties, 9 + ceil(log2(n - 1)) rounds (see `winner`)
     """
     return (yield from _extreme(p, x, axis, keepdims, bits))
 
 
 def _largest_infer(
-    x: Meta, *, axis: int | None = None, keepdims: bool = False, bits: int | None = None
+    x: Meta,
+    *,
+    axis: int | None = None,
+    keepdims: bool = False,
+    bits: int | None = None,
+    initial: int | None = None,
 ) -> Meta:
+    if initial not in (None, 0):
+        raise ShareError(f"expected 0 or None as the least result, got initial={initial}")
     return _max_infer(x, axis=axis, keepdims=keepdims, bits=bits)[0]
+
+
+def _largest_oracle(
+    x: Array,
+    axis: int | None = None,
+    keepdims: bool = False,
+    bits: int | None = None,
+    initial: int | None = None,
+) -> Array:
+    top = np.max(x, axis=axis, keepdims=keepdims)
+    return np.asarray(top if initial is None else np.maximum(top, initial))
 
 
 @operation(
     "largest",
     infer=_largest_infer,
-    oracle=lambda x, axis=None, keepdims=False, bits=None: np.max(x, axis=axis, keepdims=keepdims),
-    cases=_EXTREME_CASES,
+    oracle=_largest_oracle,
+    cases=[
+        *_EXTREME_CASES,
+        Case((INTS,), {"axis": 1, "initial": 0}),
+        Case((FLOATS[::2],), {"axis": 0, "bits": 25, "initial": 0}),
+    ],
 )
 def largest_(
     p: Protocol,
@@ -255,10 +269,26 @@ def largest_(
     axis: int | None = None,
     keepdims: bool = False,
     bits: int | None = None,
+    initial: int | None = None,
 ) -> Steps[Share]:
-    """As `max` without the mark and its round: for inference, where no gradient needs it."""
+    """As `max` without the mark and its round: for inference, where no gradient needs it.
+
+    Parameters
+    ----------
+    initial : 0 takes the largest of the elements and 0, which is ReLU of the largest; where all
+        are compared at once, in the same rounds.
+    """
     meta = _largest_infer(x.meta, axis=axis, keepdims=keepdims, bits=bits)
-    best = yield from largest(p, to_front(p, x, axis), width(x.meta, bits))
+    rows, wide = to_front(p, x, axis), width(x.meta, bits)
+    if initial is not None:
+        one_more = rows.meta.with_(shape=(rows.meta.shape[0] + 1, *rows.meta.shape[1:]))
+        if at_once(p, one_more):
+            nothing = p.sub(take(p, rows, slice(0, 1)), take(p, rows, slice(0, 1)))
+            rows = p.reshape_like(lambda *a: np.concatenate(a), one_more, rows, nothing)
+            initial = None
+    best = yield from largest(p, rows, wide)
+    if initial is not None:
+        best, _ = yield from p.relu(best, wide)
     result: Share = p.reshape_like(lambda a: a.reshape(meta.shape), meta, best)
     return result
 
@@ -383,7 +413,7 @@ def sort(p: Protocol, x: Share, *, axis: int = -1, bits: int | None = None) -> S
     """
     rows = to_front(p, x, axis)
     for low, high in network(rows.meta.shape[0]):
-        left, right = _take(p, rows, low), _take(p, rows, high)
+        left, right = take(p, rows, low), take(p, rows, high)
         above, _ = yield from p.relu(p.sub(left, right), width(x.meta, bits))
         places = np.concatenate([low, high])
         rows = p.linear(

@@ -25,6 +25,7 @@ class Replicated(Protocol):
     name: ClassVar[str] = "replicated"
     parties: ClassVar[str] = "exactly 3"
     turns: ClassVar[int] = 3
+    pairs_at_once = 1 << 15
 
     def __init__(self, me: int, n: int) -> None:
         super().__init__(me, n)
