@@ -15,6 +15,7 @@ from .act_objects import Header, received
 from .canonical import decode
 from .cards import Card, Column, Policy, check_data, columns_of
 from .commands import Reply, Visit, action
+from .entries import plain
 from .graph import DATA, Expr
 from .keys import fresh_id
 from .node import Node
@@ -97,6 +98,7 @@ def load(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> R
             card = _put_sample(node, card, rows, header["sample"], header["sample_epsilon"])
         node.audit.append("loaded", card=card.id, version=version, name=card.name)
     node.objects.add(stored, limited=False)
+    node.announce("cards")
     return {"id": key, "spec": to_wire(Spec.of(value))}, []
 
 
@@ -205,18 +207,14 @@ def _found(node: Node, key: str) -> Card:
 
 
 # -- what everybody may ask ---------------------------------------------------------------------
-def _plain(tag: str) -> str:
-    return tag.lstrip("#").casefold()
-
-
 @action("search", tags=checks.tags)
 def search(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> Reply:
     """Cards of the data sets, and searchable objects, that have all the tags."""
-    wanted = {_plain(tag) for tag in header["tags"]}
+    wanted = {plain(tag) for tag in header["tags"]}
     cards = [
         {"card": card.to_wire(), "signature": signature}
         for card, signature in node.cards()
-        if wanted <= {_plain(tag) for tag in card.tags}
+        if wanted <= {plain(tag) for tag in card.tags}
     ]
     objects = [
         {
@@ -226,7 +224,7 @@ def search(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) ->
             "description": x.description,
         }
         for x in node.objects.searchable()
-        if not (x.cards and x.durable) and wanted <= {_plain(tag) for tag in x.tags}
+        if not (x.cards and x.durable) and wanted <= {plain(tag) for tag in x.tags}
     ]
     return {"cards": cards, "objects": objects}, []
 
@@ -268,6 +266,7 @@ def reload(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) ->
         node.audit.append("reloaded", card=card.id, version=card.version)
     node.objects.drop(card.id)
     node.objects.add(stored, limited=False)
+    node.announce("cards")
     return {}, []
 
 
@@ -287,6 +286,7 @@ def policy(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) ->
             node.put_card(card, _terms(node, card.id))
         _open_account(node, old.group)
         node.audit.append("policy", card=old.id, policy=asdict(new))
+    node.announce("cards")
     return {}, []
 
 
@@ -302,6 +302,7 @@ def remove(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) ->
         node.audit.append("removed", card=card.id)
         if stored is not None:
             node.forget(stored)
+    node.announce("cards")
     return {}, []
 
 

@@ -57,6 +57,7 @@ def hello(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> 
         "name": node.name,
         "key": node.keys.public,
         "curve": node.keys.identity.public,
+        "kind": node.kind,
         "owner": visit.caller == node.owner,
         "you": visit.caller,
     }, []

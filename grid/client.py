@@ -42,6 +42,7 @@ class Client(Answering):
         self.name = str(known["name"])
         self.key: bytes = known["key"]
         self.curve = str(known["curve"])
+        self.kind = str(known["kind"])
         self.is_owner = bool(known["owner"])
         self.public = str(known["you"])
 

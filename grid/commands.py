@@ -99,7 +99,7 @@ def check(header: Mapping[str, Any], arrays: Sequence[Array]) -> Action:
     ------
     FrameError : unknown, or of another form.
     """
-    from . import act_cards, act_objects, act_release, act_requests, act_seats  # noqa: F401
+    from . import act_cards, act_objects, act_release, act_requests, act_seats, registry  # noqa: F401
 
     do = header.get("do")
     found = ACTIONS.get(do) if type(do) is str else None

@@ -15,6 +15,7 @@ from .commands import MAX_BESIDE
 from .keys import own_identity
 from .link import Link
 from .owner import Owner
+from .registered import Registry
 from .remote import RemoteLink
 
 KEY_LENGTH = 40
@@ -50,7 +51,7 @@ def default_identity() -> Path:
 def connect_node(
     node: str, *, identity: Identity | str | Path | None = None, limits: Limits | None = None
 ) -> Client:
-    """Connect to a node over the network.
+    """Connect to a node, or to a registry of nodes, over the network.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ def connect_node(
 
     Returns
     -------
-    A client; an `Owner` if the identity is that of the node's owner.
+    A client; an `Owner` if the identity is that of the node's owner, a `Registry` at a registry.
 
     Raises
     ------
@@ -75,11 +76,11 @@ def connect_node(
     def dial() -> Link:
         return RemoteLink(address, key, me, chosen)
 
-    client = Client(dial(), dial)
-    if not client.is_owner:
-        return client
-    client.close()
-    return Owner(dial(), dial)
+    link = dial()
+    client = Client(link, dial)
+    if client.kind == "registry":
+        return Registry(link, dial)
+    return Owner(link, dial) if client.is_owner else client
 
 
 class Guests:

@@ -51,6 +51,8 @@ class _Invitation:
 class DuetNode(Node):
     """The node behind a duet; see `Node`."""
 
+    kind = "duet"
+
     def __init__(self, name: str, folder: Path | None = None, **options: Any) -> None:
         self.guests: dict[str, Guest] = {}
         self._invitations: list[_Invitation] = []

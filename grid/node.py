@@ -63,6 +63,8 @@ class Node:
     ConfigError : the name is not one line, or the folder belongs to another node or process.
     """
 
+    kind = "node"
+
     def __init__(
         self,
         name: str,
@@ -90,6 +92,8 @@ class Node:
         self.ledger = Ledger(self.accounts)
         self.ledger.open_account(EXACT, Price())
         self.watchers: list[Callable[[str], None]] = []
+        self.names: Callable[[], Mapping[str, str]] = dict
+        """{public key: name} of those who were let in, where names are kept."""
         self.host = "127.0.0.1"
         self.seats: dict[str, Taken] = {}
         self._leaving: list[Taken] = []

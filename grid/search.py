@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, overload
 
-from mpyc_core.errors import ConfigError, ShapeMismatch
+from mpyc_core.errors import (
+    AuthenticationFailed,
+    ConfigError,
+    ConsistencyCheckFailed,
+    PeerTimeout,
+    ShapeMismatch,
+)
+from mpyc_core.transport.curve import Identity
+from mpyc_core.transport.limits import Limits
 
 from .cards import Card
 from .client import Client
+from .commands import MAX_BESIDE
 from .connect import connect_node
 from .pointer import Pointer
+from .registered import Registry
 from .spec import DTYPES, Array, Spec, from_wire
 from .spread import Spread
+
+BRIEF = Limits(max_message=MAX_BESIDE, connect=5.0)
+"""For nodes that may not be there any more."""
 
 
 class DataSet(Pointer):
@@ -126,7 +140,9 @@ class Grid:
 
     Parameters
     ----------
-    nodes : connections, or tickets of nodes to connect to.
+    nodes : connections, or tickets, of nodes, of registries that know of nodes, or both; one of
+        them, or several. Nodes of registries are connected to when a search finds them.
+    identity : who you are, as of `connect_node`.
 
     Example
     -------
@@ -140,8 +156,19 @@ class Grid:
     (3,)
     """
 
-    def __init__(self, nodes: Sequence[Client | str]) -> None:
-        self.nodes = [connect_node(node) if isinstance(node, str) else node for node in nodes]
+    def __init__(
+        self,
+        nodes: Client | str | Sequence[Client | str],
+        *,
+        identity: Identity | str | Path | None = None,
+    ) -> None:
+        given = [nodes] if isinstance(nodes, (Client, str)) else list(nodes)
+        self._identity = identity
+        places = [connect_node(x, identity=identity) if isinstance(x, str) else x for x in given]
+        self.registries = [x for x in places if isinstance(x, Registry)]
+        self.nodes = [x for x in places if not isinstance(x, Registry)]
+        self.absent: dict[str, str] = {}
+        """Nodes of registries that had matching data and could not be asked, and why."""
         names = [node.name for node in self.nodes]
         if len(set(names)) != len(names):
             raise ConfigError(f"two nodes have one name: {', '.join(names)}")
@@ -158,6 +185,7 @@ class Grid:
         ------
         ConsistencyCheckFailed : a card is not signed by its node.
         """
+        self._meet(tags)
         pointers: list[Pointer] = []
         for node in self.nodes:
             found, _ = node.again({"do": "search", "tags": list(tags)})
@@ -172,4 +200,24 @@ class Grid:
             profile = ", ".join(f"{tag} found {n}" for tag, n in result.profile.items())
             print(f"Found {len(result)} results in total.")
             print(f"Tag profile: {profile or 'no tags'}")
+            for name, why in self.absent.items():
+                print(f"{name} has matching data and could not be asked: {why}")
         return result
+
+    def _meet(self, tags: Sequence[str]) -> None:
+        """Connect to nodes that registries know to have such data."""
+        self.absent = {}
+        for entry in [x for registry in self.registries for x in registry.entries(*tags)]:
+            if any(node.curve == entry.curve for node in self.nodes):
+                continue
+            if any(node.name == entry.name for node in self.nodes):
+                self.absent[entry.name] = "another node of this name is here already"
+                continue
+            try:
+                node = connect_node(entry.ticket, identity=self._identity, limits=BRIEF)
+            except (PeerTimeout, AuthenticationFailed) as error:
+                self.absent[entry.name] = error.message
+                continue
+            if (node.name, node.key) != (entry.name, entry.key):
+                raise ConsistencyCheckFailed(f"{entry.name} has other keys than its entry says")
+            self.nodes.append(node)

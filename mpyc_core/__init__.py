@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mpyc_core.grid.client import Client
     from mpyc_core.grid.connect import connect_node
     from mpyc_core.grid.duet import Duet, JoinedDuet, join_duet, launch_duet
+    from mpyc_core.grid.registered import Registry
     from mpyc_core.grid.search import Grid
     from mpyc_core.grid.virtual import VirtualNode
     from mpyc_core.ml.tensor import SecretTensor
@@ -41,6 +42,7 @@ __all__ = [
     "JoinedDuet",
     "Party",
     "Policy",
+    "Registry",
     "SecretTensor",
     "Security",
     "Session",
@@ -65,6 +67,7 @@ _LAZY = {
     "JoinedDuet": "mpyc_core.grid.duet",
     "Party": "mpyc_core.protocols.party",
     "Policy": "mpyc_core.grid.cards",
+    "Registry": "mpyc_core.grid.registered",
     "SecretTensor": "mpyc_core.ml.tensor",
     "Security": "mpyc_core.protocols.security",
     "Session": "mpyc_core.protocols.session",

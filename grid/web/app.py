@@ -1,34 +1,25 @@
-"""The pages: server-rendered, without scripts; everything they do goes through the node's commands.
-
-The page acts as the node's owner over an in-process link, so that what it can do is what an owner's
-connection can do, checked and logged alike.
-"""
+"""The owner's page: data sets, requests with their computation drawn, budgets, audit log."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
-from typing import Any
 
-from flask import Flask, Response, abort, g, redirect, render_template, request, url_for
-from werkzeug.exceptions import HTTPException
+from flask import Flask, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from mpyc_core.errors import MpcError
 from mpyc_core.grid import checks
 from mpyc_core.grid.answering import Asked
 from mpyc_core.grid.cards import Card
 from mpyc_core.grid.link import LocalLink
 from mpyc_core.grid.node import Node
 from mpyc_core.grid.owner import Owner
+from mpyc_core.privacy.budget import dataset_account
 
 from .chart import accounts
+from .door import LOOPBACK, log_page, shop
 from .drawing import draw
-from .guard import HEADERS, Guard, same
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-MAX_FORM = 1 << 14
-ENTRIES = 100
+PAGES = (("home", "Data and requests"), ("budgets", "Budgets"), ("log", "Audit log"))
 
 
 def create_app(node: Node, token: str, hosts: Iterable[str] = LOOPBACK, slow: float = 1.0) -> Flask:
@@ -40,97 +31,25 @@ def create_app(node: Node, token: str, hosts: Iterable[str] = LOOPBACK, slow: fl
     hosts : names by which the page may be asked for.
     slow : seconds that a wrong token costs.
     """
-    app = Flask(__name__)
-    app.config.update(MAX_CONTENT_LENGTH=MAX_FORM)
-    app.jinja_env.filters["moment"] = _moment
+    app = shop(node, PAGES, token, hosts, slow)
     owner = Owner(LocalLink(node, node.owner))
-    _guard(app, Guard(token, hosts, slow))
     _pages(app, node, owner)
     _buttons(app, owner)
-
-    @app.errorhandler(HTTPException)
-    def refused(error: HTTPException) -> tuple[str, int]:
-        return render_template("message.html", text=error.description), error.code or 500
-
-    @app.errorhandler(MpcError)
-    def failed(error: MpcError) -> tuple[str, int]:
-        return render_template("message.html", text=error.message), 409
-
     return app
-
-
-def _moment(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
-
-
-# -- the door -----------------------------------------------------------------------------------
-def _guard(app: Flask, guard: Guard) -> None:
-    @app.before_request
-    def enter() -> AnyResponse | None:
-        g.session = guard.session(request.cookies.get(guard.cookie))
-        if not guard.knows_host(request.host):
-            g.session = None
-            abort(421, "this page is not known by that name")
-        if request.endpoint == "static":
-            return None
-        if request.method == "POST":
-            _check_form(guard)
-        if g.session is None and request.endpoint != "login":
-            return redirect(url_for("login"))
-        return None
-
-    @app.after_request
-    def protect(response: Response) -> Response:
-        for name, value in HEADERS.items():
-            response.headers[name] = value
-        return response
-
-    @app.route("/login", methods=["GET", "POST"])
-    def login() -> AnyResponse | tuple[str, int] | str:
-        if request.method == "GET":
-            return render_template("login.html", wrong=False)
-        session = guard.login(request.form.get("token"))
-        if session is None:
-            return render_template("login.html", wrong=True), 403
-        answer = redirect(url_for("home"))
-        answer.set_cookie(guard.cookie, session.id, httponly=True, samesite="Strict")
-        return answer
-
-    @app.post("/logout")
-    def logout() -> AnyResponse:
-        guard.logout(g.session)
-        answer = redirect(url_for("login"))
-        answer.delete_cookie(guard.cookie)
-        return answer
-
-
-def _check_form(guard: Guard) -> None:
-    """What changes something comes from a form of this page, in a session that is logged in."""
-    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
-    if not guard.same_site(origin, site, request.host):
-        abort(403, "this form was sent from another site")
-    if request.endpoint == "login":
-        return
-    if g.session is None:
-        abort(403, "log in first")
-    if not same(request.form.get("form"), g.session.form):
-        abort(403, "this form is not one of this page; reload it and try again")
 
 
 # -- what is seen -------------------------------------------------------------------------------
 def _pages(app: Flask, node: Node, owner: Owner) -> None:
-    @app.context_processor
-    def common() -> dict[str, Any]:
-        session = g.get("session")
-        return {"node": node.name, "form_token": None if session is None else session.form}
-
     @app.get("/")
     def home() -> str:
         cards = [
             Card.from_wire(x["card"], x["signature"], owner.key)
             for x in owner.call({"do": "search", "tags": []})[0]["cards"]
         ]
-        return render_template("home.html", cards=cards, waiting=list(owner.requests))
+        cards.sort(key=lambda card: card.name.casefold())
+        found = owner.accounts
+        spent = {card.id: found[dataset_account(card.group)][2] for card in cards}
+        return render_template("home.html", cards=cards, spent=spent, waiting=list(owner.requests))
 
     @app.get("/requests/<key>")
     def one(key: str) -> str:
@@ -144,9 +63,7 @@ def _pages(app: Flask, node: Node, owner: Owner) -> None:
 
     @app.get("/log")
     def log() -> str:
-        entries = owner.log
-        shown = [_entry(e) for e in reversed(entries[-ENTRIES:])]
-        return render_template("log.html", entries=shown, all=len(entries), head=node.audit.head())
+        return log_page(node, owner.log)
 
 
 def _asked(owner: Owner, key: str) -> Asked:
@@ -155,18 +72,6 @@ def _asked(owner: Owner, key: str) -> Asked:
     if not checks.identifier(key) or found is None:
         abort(404, "there is no such request")
     return found
-
-
-def _entry(entry: dict[str, Any]) -> dict[str, Any]:
-    """An entry of the log for people."""
-    hidden = {"number", "event", "time", "salt"}
-    facts = {k: v.hex()[:16] if isinstance(v, bytes) else v for k, v in entry.items()}
-    return {
-        "number": entry["number"],
-        "event": entry["event"],
-        "time": entry["time"],
-        "facts": {k: str(v)[:300] for k, v in facts.items() if k not in hidden},
-    }
 
 
 # -- what is done -------------------------------------------------------------------------------

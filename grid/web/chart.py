@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-WIDTH, HEIGHT, MAX_BARS = 480, 90, 48
+WIDTH, HEIGHT, SIDE, MAX_BARS = 720, 150, 52, 48
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,22 @@ class Account:
     spent: float
     bars: tuple[Bar, ...]
 
+    width, height = WIDTH, HEIGHT
+
     @property
     def left(self) -> float:
         """What is left."""
         return max(0.0, self.budget - self.spent)
+
+    @property
+    def title(self) -> str:
+        """The name for people."""
+        return self.name.removeprefix("dataset:")
+
+    @property
+    def marks(self) -> list[tuple[float, str]]:
+        """Lines across the picture: all, half and nothing of the budget."""
+        return [(HEIGHT * (1 - part), f"{self.budget * part:.3g}") for part in (1.0, 0.5, 0.0)]
 
 
 def accounts(
@@ -69,11 +81,11 @@ def _account(name: str, budget: float, spent: float, charges: list[tuple[float, 
     points.reverse()
     if not points:
         points = [(0.0, max(0.0, budget - spent))]
-    width = WIDTH / max(12, len(points))
+    width = (WIDTH - SIDE) / max(12, len(points))
     highest = max(budget, 1e-12)
     bars = [
         Bar(
-            i * width,
+            SIDE + i * width,
             HEIGHT * (1 - left / highest),
             width * 0.8,
             HEIGHT * left / highest,

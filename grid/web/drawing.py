@@ -1,17 +1,19 @@
 """Computations as pictures: boxes in layers, inputs above what is made of them, as plain numbers.
 
-The layer of a box is one below its lowest input; within a layer boxes are ordered by where their
-inputs stand. The template writes the picture as SVG, and escapes the text.
+A step stands one layer below its lowest input, an input right above what needs it first; within a
+layer boxes are ordered by where their inputs stand, and layers are centred. The template writes the
+picture as SVG, and escapes the text.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
 LINE = re.compile(r"(v\d+) = (.*)  # (\w+ \(.*\))")
 NAME = re.compile(r"v\d+")
-WIDTH, HEIGHT, ACROSS, DOWN, EDGE = 190, 46, 20, 34, 10
+WIDTH, HEIGHT, ACROSS, DOWN, EDGE = 190, 46, 24, 40, 12
 LONGEST = 26
 MAX_BOXES = 120
 
@@ -58,6 +60,8 @@ def draw(computation: str) -> Picture:
         below[name] = [v for v in NAME.findall(rest) if v in layers] if is_step else []
         layers[name] = 1 + max((layers[v] for v in below[name]), default=-1)
         texts[name] = (_label(op, rest, is_step) if is_step else _short(text), about)
+    for name in [n for n, inputs in below.items() if not inputs]:
+        layers[name] = max(0, min((layers[n] - 1 for n in below if name in below[n]), default=0))
     return _place(layers, below, texts, skipped)
 
 
@@ -66,6 +70,11 @@ def _label(op: str, rest: str, is_step: bool) -> str:
     given = [p for p in rest.removesuffix(")").split(", ") if not NAME.fullmatch(p)]
     shown = ", ".join(p for p in given if not p.endswith(("=None", "=False")))
     return _short(f"{op} {shown}".strip())
+
+
+def _middle(places: list[int]) -> float:
+    """Where what is made of these belongs; inputs come last."""
+    return sum(places) / len(places) if places else math.inf
 
 
 def _short(text: str) -> str:
@@ -82,10 +91,12 @@ def _place(
     for name, layer in layers.items():
         rows.setdefault(layer, []).append(name)
     place: dict[str, tuple[int, int]] = {}
+    widest = max((len(row) for row in rows.values()), default=0)
     for layer in sorted(rows):
-        rows[layer].sort(key=lambda n: sum(place[v][0] for v in below[n]) / max(1, len(below[n])))
+        rows[layer].sort(key=lambda n: _middle([place[v][0] for v in below[n]]))
+        start = EDGE + (widest - len(rows[layer])) * (WIDTH + ACROSS) // 2
         for i, name in enumerate(rows[layer]):
-            place[name] = (EDGE + i * (WIDTH + ACROSS), EDGE + layer * (HEIGHT + DOWN))
+            place[name] = (start + i * (WIDTH + ACROSS), EDGE + layer * (HEIGHT + DOWN))
     used = {v for names in below.values() for v in names}
     boxes = [
         Box(
@@ -105,7 +116,6 @@ def _place(
         for name in layers
         for v in dict.fromkeys(below[name])
     ]
-    widest = max((len(row) for row in rows.values()), default=0)
     return Picture(
         tuple(boxes),
         tuple(lines),

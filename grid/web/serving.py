@@ -8,9 +8,12 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from mpyc_core.errors import ConfigError
 from mpyc_core.grid.node import Node
+from mpyc_core.grid.registry import RegistryNode
 
-from .app import LOOPBACK, create_app
+from .app import create_app
+from .door import LOOPBACK
 from .guard import fresh_token
+from .hub import create_hub
 
 
 class _Quiet(WSGIRequestHandler):
@@ -41,11 +44,10 @@ class WebPage:
                 f"the page is served on loopback alone, not on {host}: it is not encrypted; use a "
                 "tunnel, for instance ssh -L 8080:127.0.0.1:8080"
             )
-        self.token = fresh_token()
+        self.token = token = fresh_token()
+        app = create_hub(node, token) if isinstance(node, RegistryNode) else create_app(node, token)
         try:
-            self._server = make_server(
-                host, port, create_app(node, self.token), threaded=True, request_handler=_Quiet
-            )
+            self._server = make_server(host, port, app, threaded=True, request_handler=_Quiet)
         except (OSError, SystemExit):
             raise ConfigError(f"port {port} of {host} is in use; choose another one") from None
         shown = f"[{host}]" if ":" in host else host

@@ -16,6 +16,7 @@ COMMANDS = {
     "party": "run one party of a cluster: a program, or a server that sessions drive",
     "dealer": "be the crypto provider of a cluster: deal correlated randomness, see no data",
     "node": "be a data owner's node: data sets and requests behind an address",
+    "registry": "be a place where nodes say where they are and what data sets they have",
     "audit": "check the audit log of a node, or print it",
     "keys": "make the key pair by which a party is known",
     "warm": "compile the kernels ahead of their first use",

@@ -21,15 +21,22 @@ QUICK = Limits(heartbeat=1.0, gone=5.0, connect=30.0, max_message=1 << 26)
 class NodeProcess:
     """`mpc node` in a process of its own; `start` again after a kill takes up the same folder."""
 
-    def __init__(self, name: str, folder: Path, *options: str, main: Sequence[str] = ()) -> None:
-        self.name, self.folder, self.options = name, folder, options
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        *options: str,
+        main: Sequence[str] = (),
+        kind: str = "node",
+    ) -> None:
+        self.name, self.folder, self.options, self.kind = name, folder, options, kind
         self.main = list(main) or [sys.executable, "-m", "mpyc_core"]
         self.address = "tcp://127.0.0.1:0"
         self.process: subprocess.Popen[str] | None = None
         self.ticket = ""
 
     def start(self, **environment: str) -> NodeProcess:
-        command = [*self.main, "node", "--name", self.name, "--data", str(self.folder)]
+        command = [*self.main, self.kind, "--name", self.name, "--data", str(self.folder)]
         command += ["--address", self.address, *self.options]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}

@@ -1,8 +1,9 @@
-"""A node with a data set and a waiting request, and its page."""
+"""A node with a data set and a waiting request, a registry with two nodes, and their pages."""
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,9 +13,12 @@ from flask.testing import FlaskClient
 
 import mpyc_core as mpc
 from mpyc_core.grid.asking import Request
+from mpyc_core.grid.entries import Entry
 from mpyc_core.grid.pointer import Pointer
+from mpyc_core.grid.registry import RegistryNode
 from mpyc_core.grid.virtual import VirtualNode
 from mpyc_core.grid.web.app import create_app
+from mpyc_core.grid.web.hub import create_hub
 
 TOKEN = "the token"
 EVIL = "<script>alert('x')</script>"
@@ -57,3 +61,33 @@ def page() -> Iterator[Page]:
         asked = (data * 2 + data).sum().request(name=EVIL, reason=f"study {EVIL}")
         app = create_app(node.node, TOKEN, slow=0.0)
         yield Page(node, data, asked, app.test_client())
+
+
+@dataclass
+class Hub:
+    """The page of a registry."""
+
+    registry: RegistryNode
+    browser: FlaskClient
+
+    def login(self) -> str:
+        """Log in; the token that forms of this session carry."""
+        assert self.browser.post("/login", data={"token": TOKEN}).status_code == 302
+        found = re.search('name="form" value="([0-9a-f]{32})"', self.browser.get("/").text)
+        assert found is not None
+        return found[1]
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    registry = RegistryNode("Open Grid")
+    nodes = [VirtualNode("May Clinic"), VirtualNode("St. Anna")]
+    nodes[0].owner.load("ages", [34.0], tags=["#ages", "#data"], description=EVIL)
+    nodes[1].owner.load("images", np.zeros((9, 4)), tags=["#images", "#data"])
+    for i, node in enumerate(nodes):
+        cards, address = node.node.cards(), f"tcp://192.0.2.{i}:7010"
+        entry = Entry.signed(node.node.keys, node.name, address, time.time(), cards)
+        registry.register(entry.curve, entry)
+        node.close()
+    yield Hub(registry, create_hub(registry, TOKEN, slow=0.0).test_client())
+    registry.close()

@@ -11,7 +11,7 @@ import pytest
 
 from mpyc_core.grid.web.serving import WebPage
 
-from .conftest import Page
+from .conftest import Hub, Page
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -80,6 +80,40 @@ def test_an_owner_logs_in_looks_and_answers(page: Page, browser: Any) -> None:
         assert width <= 400
         element("#logout").click()
         until(lambda: browser.current_url.endswith("/login"))
+    finally:
+        shown.close()
+
+
+@pytest.mark.processes
+@pytest.mark.timeout(180)
+def test_an_operator_searches_and_strikes_out(hub: Hub, browser: Any) -> None:
+    shown = WebPage(hub.registry)
+
+    def elements(name: str) -> list[Any]:
+        return list(browser.find_elements("css selector", name))
+
+    def until(condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    try:
+        browser.get(shown.address)
+        elements("#token")[0].send_keys(shown.token)
+        elements("#enter")[0].click()
+        until(lambda: len(elements(".entry")) == 2)
+        assert elements(".entry h2")[0].size["height"] > 10
+        elements("#tags")[0].send_keys("#ages")
+        elements("#search")[0].click()
+        until(lambda: len(elements(".entry")) == 1)
+        assert "May Clinic" in elements(".entry h2")[0].text
+        elements(".entry button.refuse")[0].click()
+        until(lambda: len(elements(".entry")) == 1 and not elements("#tags[value='#ages']"))
+        assert [e.name for e in hub.registry.entries()] == ["St. Anna"]
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+        browser.get(shown.address)
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 400
     finally:
         shown.close()
 

@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 
 from mpyc_core.errors import ConfigError
-from mpyc_core.grid.web.chart import accounts
+from mpyc_core.grid.web.chart import HEIGHT, accounts
 from mpyc_core.grid.web.drawing import draw
 from mpyc_core.grid.web.guard import Guard
 from mpyc_core.grid.web.serving import WebPage
@@ -39,10 +39,10 @@ def test_data_sets_requests_budgets_and_log_are_shown(page: Page) -> None:
     assert one.count("<rect") == 5 and one.count('class="edge"') == 5  # data twice into two sums
     assert "mul" in one and "sum axis" not in one and "at most 64 bits" in one
     budgets = page.browser.get("/budgets").text
-    assert "epsilon 0.75 left of 1" in budgets and budgets.count("<rect") == 1
+    assert "<strong>0.75</strong> left of epsilon 1" in budgets and budgets.count("<rect") == 1
     log = page.browser.get("/log").text
     for event in ("loaded", "reserved", "committed", "requested"):
-        assert f"<td>{event}</td>" in log
+        assert f">{event}</span></td>" in log
     assert str(page.node.node.audit.head()) in log
     assert "43.0" not in home + one + budgets + log
 
@@ -189,6 +189,16 @@ def test_boxes_do_not_overlap_and_lines_lead_down() -> None:
     assert found.boxes[12].label == "concatenate axis=0"
 
 
+def test_inputs_stand_above_what_needs_them() -> None:
+    """So that lines do not run through boxes between: a constant of the last step is next to it."""
+    lines = ["v0 = data set 'x'  # float (5,)", "v1 = neg(v0)  # float (5,)"]
+    lines += ["v2 = neg(v1)  # float (5,)", "v3 = 7  # int ()", "v4 = add(v2, v3)  # float (5,)"]
+    place = {b.label: b for b in draw("\n".join(lines)).boxes}
+    data, constant, result = place["data set 'x'"], place["7"], place["add"]
+    assert data.y < constant.y < result.y and result.y - constant.y < 2 * (constant.y - data.y)
+    assert constant.x != data.x
+
+
 def test_a_name_cannot_draw_lines() -> None:
     found = draw("v0 = 1  # int ()\nv1 = data set 'add(v0, v0)'  # float (5,)")
     assert found.lines == () and [b.kind for b in found.boxes] == ["result", "result"]
@@ -204,7 +214,7 @@ def test_bars_fall_with_every_charge() -> None:
     log = [{"time": float(t), "charges": [["dataset:a", 0.25, 0.0]]} for t in range(3)]
     (found,) = accounts({"dataset:a": (1.0, 0.75)}, [{"time": 0.0}, *log])
     assert [b.left for b in found.bars] == [0.75, 0.5, 0.25] and found.left == 0.25
-    assert [round(b.height / 90, 6) for b in found.bars] == [0.75, 0.5, 0.25]
+    assert [round(b.height / HEIGHT, 6) for b in found.bars] == [0.75, 0.5, 0.25]
 
 
 # -- live ---------------------------------------------------------------------------------------
