@@ -53,7 +53,7 @@ def _policy(value: Any) -> bool:
     sample=lambda value: value in ("", "mock", "synthetic"),
     sample_epsilon=checks.real,
     optional={
-        "upload": checks.natural,
+        "upload": checks.identifier,
         "subject": checks.name,
         "per_subject": lambda value: checks.natural(value) and value >= 1,
     },
@@ -62,7 +62,7 @@ def load(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> R
     """Take a data set of the owner, with its card."""
     arrays, marks = _split(header, arrays)
     mock = [arrays[-1]] if header["sample"] == "mock" else []
-    value = received(visit, header, arrays[:1] if "upload" not in header else [])
+    value = received(node, visit, header, arrays[:1] if "upload" not in header else [])
     columns = columns_of([Column(**c) for c in header["columns"]], value)
     check_data(value, columns, header["name"])
     key, version = fresh_id(), fresh_id()
@@ -243,13 +243,17 @@ def budget(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) ->
 
 
 # -- the owner's changes ------------------------------------------------------------------------
-@action("reload", owner=True, arrays=2, target=checks.identifier, optional={"subject": checks.name})
+@action(
+    "reload",
+    owner=True,
+    arrays=2,
+    target=checks.identifier,
+    optional={"subject": checks.name, "upload": checks.identifier},
+)
 def reload(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> Reply:
     """Replace the rows of a data set: a new version, which voids approvals of the old one."""
     arrays, marks = _split(header, arrays)
-    if len(arrays) != 1:
-        raise FrameError("expected one array beside the command, and its subjects where it has any")
-    value, old = normalised(arrays[0]), node.card(header["target"])
+    value, old = received(node, visit, header, arrays), node.card(header["target"])
     check_data(value, old.columns, old.name)
     if value.shape[1:] != old.shape[1:] or NAMES[value.dtype] != old.type:
         raise ConfigError(f"{old.name!r} has {old.type} columns of shape {old.shape[1:]}")

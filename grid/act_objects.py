@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from mpyc_core.errors import FrameError, PermissionDenied
 
 from . import checks
-from .commands import CHUNK, Reply, Visit, action
+from .commands import Reply, Visit, action
 from .graph import Expr, constant
 from .keys import fresh_id
 from .node import Node
 from .ops import get_op
-from .spec import Array, Spec, from_wire, nbytes, normalised, to_wire
+from .spec import Array, Spec, from_wire, normalised, to_wire
 from .store import Stored, joined
 
-MAX_UPLOADS = 8
 Header = Mapping[str, Any]
 
 
@@ -64,47 +61,29 @@ def hello(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> 
 
 
 # -- sending ------------------------------------------------------------------------------------
-@action("upload", spec=_spec)
+@action("upload", upload=checks.identifier, spec=_spec)
 def upload(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> Reply:
-    """Make room for a large array that comes in pieces."""
-    spec = from_wire(header["spec"])
-    if len(visit.uploads) >= MAX_UPLOADS or nbytes(spec) > node.objects.quota:
-        raise PermissionDenied(
-            f"at most {MAX_UPLOADS} arrays of {node.objects.quota} bytes can be under way",
-            party=node.name,
-        )
-    visit.uploads[visit.number] = [np.empty(spec.shape, spec.dtype), 0]
-    return {"upload": visit.number}, []
+    """Make room for a large array that comes in pieces, or go on with one that broke off."""
+    return {"done": node.uploads.begin(visit, header["upload"], from_wire(header["spec"]))}, []
 
 
-@action("piece", arrays=1, upload=checks.natural, offset=checks.natural)
+@action("piece", arrays=1, upload=checks.identifier, offset=checks.natural)
 def piece(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> Reply:
     """The next bytes of an array that is under way; they come in order."""
-    under_way = visit.uploads.get(header["upload"])
-    if under_way is None or len(arrays) != 1:
-        raise FrameError("a piece of an array that is not under way")
-    target, done = under_way
-    data, raw = arrays[0], target.reshape(-1).view(np.uint8)
-    fits = data.dtype == np.uint8 and data.ndim == 1 and 0 < data.size <= CHUNK
-    if not fits or header["offset"] != done or done + data.size > raw.size:
-        raise FrameError("a piece is not the next one of its array")
-    raw[done : done + data.size] = data
-    under_way[1] = done + data.size
-    return {"done": under_way[1]}, []
+    if len(arrays) != 1:
+        raise FrameError("expected one piece beside the command")
+    return {"done": node.uploads.add(visit, header["upload"], header["offset"], arrays[0])}, []
 
 
-def received(visit: Visit, header: Header, arrays: Sequence[Array]) -> Array:
+def received(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> Array:
     """The array of a command: beside it, or uploaded before."""
     if "upload" not in header:
         if len(arrays) != 1:
             raise FrameError("expected one array beside the command, or an upload")
         return normalised(arrays[0])
-    under_way = visit.uploads.pop(header["upload"], None)
-    if under_way is None or under_way[1] != under_way[0].nbytes or arrays:
-        raise FrameError("the upload is not complete")
-    value: Array = under_way[0]
-    value.flags.writeable = False
-    return value
+    if arrays:
+        raise FrameError("expected an upload or an array beside the command, got both")
+    return node.uploads.take(visit.caller, header["upload"])
 
 
 @action(
@@ -113,11 +92,11 @@ def received(visit: Visit, header: Header, arrays: Sequence[Array]) -> Array:
     tags=checks.tags,
     description=checks.text,
     searchable=checks.flag,
-    optional={"upload": checks.natural},
+    optional={"upload": checks.identifier},
 )
 def put(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> Reply:
     """Keep an array for its sender, who owns it. What has tags or can be found is durable."""
-    value = received(visit, header, arrays)
+    value = received(node, visit, header, arrays)
     key, version = fresh_id(), fresh_id()
     stored = Stored(
         id=key,
@@ -199,10 +178,10 @@ def mine(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> R
     return {"objects": [{**_known(x), "description": x.description} for x in found.values()]}, []
 
 
-@action("update", arrays=1, target=checks.reference, optional={"upload": checks.natural})
+@action("update", arrays=1, target=checks.reference, optional={"upload": checks.identifier})
 def update(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> Reply:
     """Replace what the caller sent by another version; approvals of the old one become void."""
-    value = received(visit, header, arrays)
+    value = received(node, visit, header, arrays)
     old = node.objects.held(node.resolve(visit, header["target"]), visit.caller)
     if old.owners != {visit.caller} or old.cards:
         raise PermissionDenied("only what you sent yourself can be replaced", party=node.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Self
@@ -9,19 +10,18 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from mpyc_core.errors import Disconnected, FrameError
+from mpyc_core.errors import Disconnected
 
+from . import pieces
 from .answering import Answering
 from .audit import Head, check_signed, extends
 from .commands import CHUNK, Reply
 from .link import Link, Pending
+from .pieces import RETRIES, Progress
 from .pointer import Pointer
-from .spec import Array, Spec, from_wire, normalised, to_wire
+from .spec import Array, Spec, from_wire, normalised
 
-Progress = Callable[[int, int], None]
-"""Told how many bytes of how many are done."""
 MANY = 64
-RETRIES = 3
 
 
 class Client(Answering):
@@ -34,7 +34,8 @@ class Client(Answering):
     """
 
     def __init__(self, link: Link, reconnect: Callable[[], Link] | None = None) -> None:
-        self._link, self._reconnect = link, reconnect
+        self.link, self._reconnect = link, reconnect
+        self._dialling = threading.Lock()
         self.dropped: deque[str | Pending] = deque()
         self.heads: list[Head] = []
         self.committees: dict[Any, Any] = {}
@@ -54,7 +55,7 @@ class Client(Answering):
         """Send a command and go on; ids that pointers dropped travel with it."""
         if self.dropped:
             header["free"] = self._freed()
-        return self._link.submit(header, arrays)
+        return self.link.submit(header, arrays)
 
     def call(self, header: dict[str, Any], arrays: Sequence[Array] = ()) -> Reply:
         """Send a command and wait for the reply."""
@@ -82,14 +83,23 @@ class Client(Answering):
     def again(self, header: dict[str, Any], arrays: Sequence[Array] = ()) -> Reply:
         """`call` for commands that can be repeated: it reconnects when the connection breaks."""
         for attempt in range(RETRIES):
+            link = self.link
             try:
                 return self.call(dict(header), arrays)
             except Disconnected:
-                if self._reconnect is None or attempt == RETRIES - 1:
+                if attempt == RETRIES - 1 or not self.redial(link):
                     raise
-                self._link.close()
-                self._link = self._reconnect()
         raise Disconnected(f"{self.name} cannot be reached", party=self.name)
+
+    def redial(self, broken: Link) -> bool:
+        """Connect anew, unless another thread has; False where no connection can be made anew."""
+        if self._reconnect is None:
+            return False
+        with self._dialling:
+            if self.link is broken:
+                broken.close()
+                self.link = self._reconnect()
+        return True
 
     # -- sending --------------------------------------------------------------------------------
     def send(
@@ -134,42 +144,11 @@ class Client(Answering):
     ) -> Pending:
         """A command with an array beside it, or uploaded before it when it is large."""
         if value.nbytes > CHUNK:
-            return self.submit({**header, "upload": self._upload(value, progress)})
+            return self.submit({**header, "upload": pieces.send(self, value, progress)})
         pending = self.submit(header, [value])
         if progress is not None:
             progress(value.nbytes, value.nbytes)
         return pending
-
-    def _upload(self, value: Array, progress: Progress | None) -> int:
-        """Send a large array ahead of the command that uses it.
-
-        Raises
-        ------
-        Disconnected : the connection broke on the way; the node kept nothing of it.
-        """
-        done = [0]
-        try:
-            return self._sent_in_pieces(value, done, progress)
-        except Disconnected as broken:
-            raise Disconnected(
-                f"{broken.message}. {done[0]} of {value.nbytes} bytes had arrived; the node keeps "
-                "no part of an array: connect again and send it anew",
-                party=self.name,
-            ) from None
-
-    def _sent_in_pieces(self, value: Array, done: list[int], progress: Progress | None) -> int:
-        upload = int(self.call({"do": "upload", "spec": to_wire(Spec.of(value))})[0]["upload"])
-        raw = value.reshape(-1).view(np.uint8)
-        under_way: deque[Pending] = deque()
-        for start in range(0, raw.size, CHUNK):
-            piece = {"do": "piece", "upload": upload, "offset": start}
-            under_way.append(self.submit(piece, [raw[start : start + CHUNK]]))
-            last = start + CHUNK >= raw.size
-            while under_way and (last or under_way[0].done or len(under_way) > 8):
-                done[0] = int(under_way.popleft().result()[0]["done"])
-                if progress is not None:
-                    progress(done[0], raw.size)
-        return upload
 
     def update(self, pointer: Pointer, x: npt.ArrayLike) -> Pointer:
         """Replace what a pointer means, if you sent it; approvals of the old one become void."""
@@ -221,15 +200,7 @@ class Client(Answering):
             return arrays[0]
         spec = from_wire(found["spec"])
         value = np.empty(spec.shape, spec.dtype)
-        raw = value.reshape(-1).view(np.uint8)
-        under_way: deque[tuple[int, Pending]] = deque()
-        for start in range(0, raw.size, CHUNK):
-            piece = self.submit({"do": "fetch", "token": token, "offset": start})
-            under_way.append((start, piece))
-            if len(under_way) > 8:
-                _place(raw, *under_way.popleft())
-        for start, piece in under_way:
-            _place(raw, start, piece)
+        pieces.fetch(self, ask, value.reshape(-1).view(np.uint8))
         return value
 
     # -- the audit log --------------------------------------------------------------------------
@@ -273,18 +244,10 @@ class Client(Answering):
         for committee in list(self.committees.values()):
             committee.close()
         self.committees.clear()
-        self._link.close()
+        self.link.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _place(raw: Array, start: int, piece: Pending) -> None:
-    _, arrays = piece.result()
-    wanted = raw[start : start + CHUNK]
-    if len(arrays) != 1 or Spec.of(arrays[0]) != Spec.of(wanted):
-        raise FrameError("a node sent a piece of another size than was asked for")
-    wanted[:] = arrays[0]

@@ -15,13 +15,14 @@ from mpyc_core.errors import FrameError, MpcError, PermissionDenied
 
 from . import checks
 from .spec import Array
+from .uploads import PIECE
 
 if TYPE_CHECKING:
     from .node import Node
 
 MAX_HEADER = 1 << 20
 MAX_ARRAYS = 64
-CHUNK = 1 << 22
+CHUNK = PIECE
 """Bytes of one piece of a large array on its way."""
 MAX_BESIDE = 1 << 26
 """Bytes of all arrays beside one command; what is larger comes in pieces."""
@@ -40,13 +41,12 @@ class Visit:
     ----------
     caller : the client's public key, which the transport has authenticated.
     results : what earlier commands of this connection made: an object's id, or why there is none.
-    uploads, downloads : large arrays under way.
+    downloads : large arrays on their way to it.
     seats : computations among nodes that it drives.
     """
 
     caller: str
     results: dict[int, str | MpcError] = field(default_factory=dict)
-    uploads: dict[int, Any] = field(default_factory=dict)
     downloads: dict[str, Array] = field(default_factory=dict)
     seats: set[str] = field(default_factory=set)
     number: int = 0

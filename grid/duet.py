@@ -12,7 +12,6 @@ from __future__ import annotations
 import getpass
 import os
 import re
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, SupportsIndex, overload
@@ -174,10 +173,6 @@ class Duet(_Side, Owner):
 class JoinedDuet(_Side):
     """The side that joined a duet."""
 
-    def __init__(self, link: Link, dial: Any) -> None:
-        self._broken = threading.Lock()
-        super().__init__(link, dial)
-
     def call(self, header: dict[str, Any], arrays: Sequence[Array] = ()) -> Reply:
         """Send a command and wait; questions are asked again when the other side comes back.
 
@@ -185,20 +180,25 @@ class JoinedDuet(_Side):
         ------
         Disconnected : it did not come back in time.
         """
-        used = self._link
+        used = self.link
         try:
             return super().call(header, arrays)
         except Disconnected:
-            if header["do"] not in READING or self._reconnect is None:
+            if header["do"] not in READING or not self.redial(used):
                 raise
-        with self._broken:
-            if self._link is used:
-                used.close()
-                try:
-                    self._link = self._reconnect()
-                except MpcError as error:
-                    raise Disconnected(error.message, party=self.name) from None
         return super().call(header, arrays)
+
+    def redial(self, broken: Link) -> bool:
+        """Connect anew, unless another thread has.
+
+        Raises
+        ------
+        Disconnected : the other side does not answer.
+        """
+        try:
+            return super().redial(broken)
+        except MpcError as error:
+            raise Disconnected(error.message, party=self.name) from None
 
 
 # -- beginning ----------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from .keys import NodeKeys, load_keys
 from .spec import Array, Spec, from_wire, to_wire
 from .state import State
 from .store import LEASE, QUOTA, Objects, Stored
+from .uploads import Uploads
 
 
 class Taken(Protocol):
@@ -87,6 +88,7 @@ class Node:
             raise
         self.owner = owner or self.keys.identity.public
         self.objects = Objects(lease, quota)
+        self.uploads = Uploads(quota)
         self.accounts = Accounts(self.state)
         self.audit = AuditLog(self.state, self.keys)
         self.ledger = Ledger(self.accounts)
@@ -286,7 +288,6 @@ class Node:
     def leave(self, visit: Visit) -> None:
         """A connection is over, and with it what it drove."""
         with self.lock:
-            visit.uploads.clear()
             visit.downloads.clear()
             for session in list(visit.seats):
                 self.unseat(session, visit.caller)

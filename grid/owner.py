@@ -11,9 +11,11 @@ import numpy.typing as npt
 
 from mpyc_core.errors import ConfigError
 
+from . import pieces
 from .cards import Column, Policy, columns_of
-from .client import Client, Progress
+from .client import Client
 from .commands import CHUNK
+from .pieces import Progress
 from .pointer import Pointer
 from .spec import Array, Spec, normalised
 from .subjects import marks_of
@@ -86,7 +88,7 @@ class Owner(Client):
         self, header: dict[str, Any], value: Array, beside: list[Array], progress: Progress | None
     ) -> dict[str, Any]:
         if value.nbytes > CHUNK:
-            return self.call({**header, "upload": self._upload(value, progress)}, beside)[0]
+            return self.call({**header, "upload": pieces.send(self, value, progress)}, beside)[0]
         return self.call(header, [value, *beside])[0]
 
     def reload(
@@ -95,6 +97,7 @@ class Owner(Client):
         data: npt.ArrayLike,
         *,
         subjects: Sequence[int | str] | None = None,
+        progress: Progress | None = None,
     ) -> None:
         """Replace the rows of a data set; approvals that rest on the old ones become void.
 
@@ -102,11 +105,12 @@ class Owner(Client):
         ----------
         subjects : whose rows they are, where the data set has a subject column; `data` is without.
         """
-        header, arrays = {"do": "reload", "target": dataset.id}, [normalised(data)]
+        header: dict[str, Any] = {"do": "reload", "target": dataset.id}
+        beside: list[Array] = []
         if subjects is not None:
             header["subject"] = "subject"
-            arrays.append(marks_of(subjects))
-        self.call(header, arrays)
+            beside.append(marks_of(subjects))
+        self._load(header, normalised(data), beside, progress)
 
     def set_policy(self, dataset: Pointer, policy: Policy) -> None:
         """Change what may go out; approvals under the old policy become void."""

@@ -136,11 +136,13 @@ def test_scaling_rows_count_and_compare(bench: Any) -> None:
 @pytest.mark.processes
 def test_grid_rows_stand_beside_what_is_aimed_for(bench: Any) -> None:
     found = bench("grid").rows(repeat=1, size=8 * 10**6)
-    trip, chain, sent = found
+    trip, chain, sent, part = found
     assert (trip.limit, trip.limit_is, chain.limit, sent.limit_is) == (3.0, "aim", 1000.0, "mesh")
     assert (trip.unit, chain.unit, sent.unit) == ("ms", "ms", "GB/s")
     assert all(math.isfinite(row.figure) and row.figure > 0 and row.ratio > 0 for row in found)
     assert "8 MB" in sent.name
+    assert (part.unit, part.limit) == ("%", 50.0)
+    assert part.figure == pytest.approx(100 * sent.ratio)
 
 
 @pytest.mark.processes

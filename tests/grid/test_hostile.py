@@ -33,7 +33,7 @@ def test_oversized_commands_are_refused_unread(node: VirtualNode) -> None:
     x = node.send(np.ones(4))
     for spec in (["float", [2**31, 2**31]], ["float", [2**40]]):
         with pytest.raises((FrameError, PermissionDenied)):
-            node.call({"do": "upload", "spec": spec})
+            node.call({"do": "upload", "upload": fresh_id(), "spec": spec})
     with pytest.raises(ShapeMismatch):
         node.call(
             {
@@ -50,7 +50,8 @@ def test_oversized_commands_are_refused_unread(node: VirtualNode) -> None:
 
 
 def test_pieces_of_uploads_stay_inside_their_array(node: VirtualNode) -> None:
-    upload = node.call({"do": "upload", "spec": ["float", [4]]})[0]["upload"]
+    upload = fresh_id()
+    assert node.call({"do": "upload", "upload": upload, "spec": ["float", [4]]})[0]["done"] == 0
     for offset, size in ((8, 8), (0, 40), (2**62, 8), (0, 0)):
         with pytest.raises(FrameError):
             piece = {"do": "piece", "upload": upload, "offset": offset}
@@ -155,4 +156,4 @@ def test_an_exception_of_the_node_itself_tells_nothing(
     with pytest.raises(MpcError) as caught:
         hidden.get()
     assert "987654" not in str(caught.value)
-    assert isinstance(node._link, LocalLink)
+    assert isinstance(node.link, LocalLink)

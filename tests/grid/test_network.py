@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +23,6 @@ from mpyc_core.errors import (
     PermissionDenied,
 )
 from mpyc_core.grid.client import Client
-from mpyc_core.grid.commands import CHUNK
 from mpyc_core.grid.connect import Guests, connect_node, read_ticket, ticket
 from mpyc_core.grid.keys import fresh_id, own_identity
 from mpyc_core.grid.node import Node
@@ -255,29 +253,6 @@ def test_commands_that_are_too_large_are_not_sent(client: Client) -> None:
     with pytest.raises(FrameError):
         client.call({"do": "put", "tags": [], "description": "x" * 2**21, "searchable": False})
     assert client.send([1]).get().tolist() == [1]
-
-
-def test_an_upload_that_is_cut_leaves_nothing() -> None:
-    """The client is told how far it came; the node keeps no part, in memory or on the disk."""
-    place = Place()
-    blobs = len(place.node.state.rows("SELECT id FROM blobs"))
-    client = place.client()
-    x = np.ones(3 * CHUNK)  # 24 pieces of 8 bytes an element, of which some nine are under way
-
-    def cut(done: int, size: int) -> None:
-        if done > size // 3 and not visits:
-            deadline = time.monotonic() + 10
-            while not visits and time.monotonic() < deadline:  # the first piece is on its way
-                guests = list(place.server._guests.values())
-                visits.extend(g.visit for g in guests if g.visit.uploads)
-            place.server.close()
-
-    visits: list[Any] = []
-    with pytest.raises(Disconnected, match=rf"of {x.nbytes} bytes had arrived.*send it anew"):
-        client.send(x, tags=["#cut"], progress=cut)
-    assert not visits[0].uploads
-    assert len(place.node.state.rows("SELECT id FROM blobs")) == blobs
-    place.node.close()
 
 
 def test_arrays_that_nothing_names_are_removed(tmp_path: Path) -> None:
