@@ -27,12 +27,17 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
 _ARRAY = re.compile(r"(?P<const>const )?(?P<dtype>[uif][1248])(?P<dims>\[(:,)*::1\])?")
-_SEEN = ("aes", "vaes", "pclmul", "avx2", "avx512f", "avx512dq")
+_SEEN = (
+    *("aes", "vaes", "pclmul", "avx2", "avx512f", "avx512dq", "avx512vbmi"),
+    *("amx-tile", "amx-int8"),
+)
 _lock = threading.RLock()
 _kernels: list[Kernel] = []
 
 
-def kernel(*signatures: str) -> Callable[[Callable[..., None]], Kernel]:
+def kernel(
+    *signatures: str, needs: Callable[[], bool] = lambda: True
+) -> Callable[[Callable[..., None]], Kernel]:
     """Declare a kernel: a function of arrays and numbers that returns nothing.
 
     Parameters
@@ -41,10 +46,11 @@ def kernel(*signatures: str) -> Callable[[Callable[..., None]], Kernel]:
         types. Arrays are C-contiguous; `const` ones are read-only, and only these take a received
         frame. `u8` is an unsigned word of 8 bytes, as in NumPy. The first argument is an array, and
         its dtype tells the signatures apart.
+    needs : says whether this machine can run the kernel; elsewhere it is not compiled ahead.
     """
 
     def wrap(fn: Callable[..., None]) -> Kernel:
-        made = Kernel(fn, signatures)
+        made = Kernel(fn, signatures, needs)
         _kernels.append(made)
         return made
 
@@ -70,7 +76,13 @@ def inlined(fn: F) -> F:
 class Kernel:
     """A function compiled at its first call for a dtype; made by `kernel`."""
 
-    def __init__(self, fn: Callable[..., None], signatures: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        fn: Callable[..., None],
+        signatures: tuple[str, ...],
+        needs: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.needs = needs
         self.py_func = fn
         self.signatures = {_first_dtype(text): text for text in signatures}
         self._ready: set[str] = set()
@@ -113,7 +125,7 @@ class Kernel:
 
 
 def all_kernels() -> list[Kernel]:
-    """Every kernel of the library: to compile them ahead of their first call.
+    """Every kernel that this machine can run: to compile them ahead of their first call.
 
     That takes half a minute once and a second from then on. Processes that start together on one
     machine should find it done, by one of them or by their parent.
@@ -122,7 +134,7 @@ def all_kernels() -> list[Kernel]:
 
     for module in pkgutil.iter_modules(kernels.__path__):
         importlib.import_module(f"{kernels.__name__}.{module.name}")
-    return list(_kernels)
+    return [each for each in _kernels if each.needs()]
 
 
 def cpu_features() -> list[str]:

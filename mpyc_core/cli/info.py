@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Print three tables."""
     from mpyc_core.jit import cache_dir, cpu_features
+    from mpyc_core.kernels import amx
     from mpyc_core.kernels.streams import in_kernels
     from mpyc_core.parallel import cores, threads
     from mpyc_core.protocols.registry import all_ops, protocols
@@ -32,6 +33,7 @@ def main(options: argparse.Namespace) -> int:
         table.add_row(name, _version(name))
     table.add_row("cores", f"{cores()}, {threads()} kernel threads in this process")
     table.add_row("CPU features used", ", ".join(cpu_features()) or "none")
+    table.add_row("products of matrices", "AMX tiles" if amx.available() else "vectors")
     table.add_row("AES streams", "in kernels" if in_kernels() else "OpenSSL")
     table.add_row("compiled kernels", str(cache_dir()))
     table.add_row("operations", str(sum(1 for _ in all_ops())))

@@ -15,7 +15,9 @@ import numpy.typing as npt
 from mpyc_core.errors import ShapeMismatch
 from mpyc_core.parallel import run_rows
 
+from . import octet_operands
 from .gemm import WORKSPACE, gemm_images, gemm_sum_images, whole_panels
+from .octet_operands import Operand, worthwhile
 from .wide_product import Into, correlate, correlate_gradient, product_into
 from .workspace import workspace
 
@@ -85,6 +87,16 @@ def conv2d_grad_w(
     images = _padded(x, pad, pad)
     size = images[0].size
     taps, pixels = _offsets(images.shape, w_shape, g.shape, step)
+    if into is None and worthwhile(len(taps), n * len(pixels), o, g.dtype):
+        places = (np.arange(n)[:, None] * size + pixels).reshape(-1)
+        below = (np.arange(n)[:, None] * o * len(pixels) + np.arange(len(pixels))).reshape(-1)
+        turned = np.zeros((len(taps), o), g.dtype)
+        octet_operands.product_into(
+            Operand(images.reshape(-1), taps, places),
+            Operand(_contiguous(g).reshape(-1), below, np.arange(o) * len(pixels)),
+            turned,
+        )
+        return np.ascontiguousarray(turned.T).reshape(w_shape)
     if into or g.dtype.fields:
         by_image = images.reshape(n, size), g.reshape(n, o, -1)
         return correlate_gradient(*by_image, pixels, taps, into or product_into).reshape(w_shape)
@@ -110,6 +122,11 @@ def _correlate(images: Array, w: Array, step: Pair, out: Array, into: Into | Non
     size, result = images[0].size, out[0].size
     taps, pixels = _offsets(images.shape, w.shape, out.shape, step)
     filters = _contiguous(w).reshape(w.shape[0], -1)
+    if into is None and worthwhile(len(filters), len(taps), len(pixels), out.dtype):
+        windows = Operand(images.reshape(-1), taps, pixels, size)
+        by_filter = out.reshape(*out.shape[:2], -1)
+        octet_operands.products_into(Operand.matrix(filters), windows, by_filter)
+        return
     if into or out.dtype.fields:
         flat_images, by_filter = images.reshape(-1, size), out.reshape(*out.shape[:2], -1)
         correlate(flat_images, filters, taps, pixels, into or product_into, by_filter)

@@ -11,7 +11,9 @@ import numpy.typing as npt
 from mpyc_core.errors import ShapeMismatch
 from mpyc_core.parallel import run_rows
 
+from . import octet_operands
 from .gemm import HEIGHT, WORKSPACE, gemm
+from .octet_operands import Operand, worthwhile
 from .thin import few_columns, few_rows, stacked
 from .wide_product import Into, product_into
 from .workspace import workspace
@@ -74,7 +76,9 @@ def _matrix_into(a: Array, b: Array, out: Array, into: Into | None) -> None:
     (m, k), n = a.shape, b.shape[1]
     if m * k * n == 0:
         return
-    if into or out.dtype.fields:
+    if into is None and worthwhile(m, k, n, a.dtype):
+        octet_operands.product_into(Operand.matrix(a), Operand.matrix(b), out)
+    elif into or out.dtype.fields:
         (into or product_into)(a, b, out)
     elif n <= FEW_COLUMNS:
         bt = np.ascontiguousarray(b.T)

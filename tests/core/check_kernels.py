@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import config
 
 from mpyc_core.bits import from_planes, to_planes
+from mpyc_core.kernels import amx
+from mpyc_core.kernels.octet_operands import Operand, product_into, products_into
 from mpyc_core.ring import Z64, Z128, Ring
 
 Array = npt.NDArray[Any]
@@ -62,6 +65,20 @@ def check_matmul(ring: Ring, left: tuple[int, ...], right: tuple[int, ...]) -> N
     rng = np.random.default_rng([*left, *right])
     a, b = words(rng, ring, *left), words(rng, ring, *right)
     agree(ring.matmul(a, b), np.asarray(np.matmul(exact(a), exact(b))), ring)
+
+
+def check_octets(ring: Ring, m: int, k: int, n: int) -> None:
+    """Product by octets, of matrices and of a stack of transposed ones, added to nothing."""
+    rng = np.random.default_rng([m, k, n])
+    a, b = words(rng, ring, 2, k, m), words(rng, ring, k, n)
+    out = np.empty((2, m, n), ring.dtype)
+    left = Operand(a.reshape(-1), np.arange(m), np.arange(k) * m, k * m)
+    products_into(left, Operand.matrix(b), out)
+    agree(out, np.matmul(exact(a).transpose(0, 2, 1), exact(b)), ring)
+    square = np.empty((k, k), ring.dtype)
+    turned = Operand(b.reshape(-1), np.arange(n), np.arange(k) * n)
+    product_into(Operand.matrix(b), turned, square)
+    agree(square, np.matmul(exact(b), exact(b).T), ring)
 
 
 def check_conv2d(
@@ -150,6 +167,8 @@ def check_all(*rings: Ring) -> None:
         for m, k, n in SMALL:
             check_matmul(ring, (m, k), (k, n))
         check_matmul(ring, (3, 2, 5), (3, 5, 2))
+        if amx.available() or config.DISABLE_JIT:
+            check_octets(ring, 19, 70, 18)
         for case in CONVOLUTIONS:
             check_conv2d(ring, *case)
         check_planes(ring, 65, ring.bits)

@@ -13,17 +13,32 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpyc_core import parallel
+from mpyc_core.jit import _features
+from mpyc_core.kernels import amx, conv, matmul
 from mpyc_core.ring import Z32, Z64, Z128, Ring
 
 from . import check_kernels as check
 
 ROOT = Path(__file__).parents[2]
+WITHOUT_AMX = _features().replace("+amx-int8", "-amx-int8").replace("+amx-tile", "-amx-tile")
 RINGS = pytest.mark.parametrize("ring", [Z32, Z64, Z128], ids=lambda ring: ring.name)
 PLAIN = (
     "+64bit,+adx,-aes,+avx,+avx2,+bmi,+bmi2,+cmov,+cx16,+f16c,+fma,+lzcnt,+mmx,+movbe,+pclmul,"
     "+popcnt,+sse,+sse2,+sse3,+sse4.1,+sse4.2,+ssse3,+xsave,"
-    "-avx512f,-avx512bw,-avx512cd,-avx512dq,-avx512vl,-avx512vnni"
+    "-amx-int8,-amx-tile,-avx512f,-avx512bw,-avx512cd,-avx512dq,-avx512vl,-avx512vnni"
 )
+
+
+@pytest.fixture(autouse=True, params=["tiles", "vectors"])
+def products(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test runs with AMX wherever tiles fit, where there is AMX, and without it."""
+    if request.param == "vectors":
+        monkeypatch.setattr(amx, "available", lambda: False)
+    elif not amx.available():
+        pytest.skip("this machine has no AMX, or does not let the process use it")
+    else:
+        monkeypatch.setattr(matmul, "worthwhile", lambda *_: True)
+        monkeypatch.setattr(conv, "worthwhile", lambda *_: True)
 
 
 @RINGS
@@ -143,6 +158,12 @@ def test_bit_planes(ring: Ring, n: int) -> None:
     ("environment", "rings"),
     [
         pytest.param({"NUMBA_DISABLE_JIT": "1"}, ["32", "64", "128"], id="not compiled"),
+        pytest.param(
+            {"NUMBA_CPU_FEATURES": WITHOUT_AMX},
+            ["32", "64", "128"],
+            id="without AMX",
+            marks=pytest.mark.timeout(300),
+        ),
         pytest.param(
             {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": PLAIN},
             ["64", "128"],
