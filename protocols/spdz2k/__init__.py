@@ -18,6 +18,7 @@ their MACs (`mpyc_core.protocols.dealt`).
     sharing.py     inputs and outputs of parties
     client.py      inputs and outputs of a client, who holds no share
     multiply.py    products
+    claim.py       evidence of opened products of matrices
     truncate.py    dropping fraction bits
     gates.py       ANDs, and circuits of them
     compare.py     numbers to bits: sign, zero, all bits

@@ -14,8 +14,17 @@ how much x_i is wrong and d'_i what is wrong in its MAC shares, both known to wh
 chi was. The sigmas are committed to before any is opened, so the adversary adds a constant c that
 it chose without them. The check passes if alpha * sum chi_i d_i + sum chi_i d'_i + c = 0 modulo
 2^(k+s), which for a d_i that is not 0 modulo 2^k has probability at most 2^(-s + log2(s+1)) over
-alpha and chi [CDESX18, section 4.2]. Errors in the s bits above change no value modulo 2^k. For
-bits it is a linear equation over GF(2^128): at most 2 / 2^128.
+alpha and chi: if 2^v is the highest power of two in all d_i, v < k, then sum chi_i d_i has w more
+factors 2 with probability 2^-w, and alpha, of s uniform bits, is then one of 2^max(0, v + w - k)
+in 2^s values. At worst, for v = k - 1, that adds up to (s + 5)/4 * 2^-s. Errors in the s bits above
+change no value modulo 2^k. For bits it is a linear equation over GF(2^128): at most 2 / 2^128. For
+products of matrices chi is not independent, at the price of a factor 15/14 (`claim.py`).
+
+It is the batch check of [CDESX18, sections 3.1 to 3.3], but for this: values that are opened on the
+way need no mask of their own there, as what is opened is uniform modulo 2^(k+s) already, so the
+masked sum of their upper bits is left out, and whole shares are sent. Outputs are masked one by one
+as in section 3.1 there. That bits have another MAC, and products of matrices such evidence, is not
+in that paper.
 
 Secrecy. d_i, d'_i and c do not depend on secrets, so neither does whether the check passes. The
 sigmas of honest parties are uniform up to their sum: the E_ij are sums of dealt MAC shares, which
@@ -31,6 +40,7 @@ import numpy as np
 
 from mpyc_core.entropy import fresh_key
 from mpyc_core.errors import ConsistencyCheckFailed, MacCheckFailed
+from mpyc_core.limbs import flat_words
 from mpyc_core.prg import Stream
 from mpyc_core.protocols.additive.turn import cost_of
 from mpyc_core.protocols.cost import Cost
@@ -38,8 +48,10 @@ from mpyc_core.protocols.refusal import refuse
 from mpyc_core.ring import Ring, ring
 from mpyc_core.transport.mesh import Array, Round, Spec, Steps
 
+from .claim import Claim
 from .commit import Place, commit_then_open, message_bytes
 from .transcript import Transcript
+from .turn import unsigned
 
 SIGMA = 16
 """Bytes of a sigma."""
@@ -81,20 +93,30 @@ def settle(place: Place, transcript: Transcript, strength: int | None) -> Steps[
 
 
 def number_sigma(
-    seed: bytes, which: int, wide: Ring, evidence: Sequence[Array], strength: int | None
+    seed: bytes,
+    which: int,
+    wide: Ring,
+    evidence: Sequence[Array | Claim],
+    strength: int | None,
 ) -> bytes:
     """sum_i chi_i * E_i over Z/2^(k+s), as bytes."""
     s = wide.bits // 2 if strength is None else strength
-    chis = Stream(hashlib.sha256(seed + bytes([which])).digest()[:16])
+    small, chis = ring(wide.bits // 2), Stream(hashlib.sha256(seed + bytes([which])).digest()[:16])
     total = np.zeros(2, np.uint64)
+
+    def draw(i: int, buffer: int, shape: tuple[int, ...]) -> Array:
+        return chis.words(i, buffer, shape, np.dtype(np.uint64)) & np.uint64((1 << s) - 1)
+
     for i, part in enumerate(evidence):
-        chi = chis.words(i, 0, part.shape, np.dtype(np.uint64)) & np.uint64((1 << s) - 1)
+        if isinstance(part, Claim):
+            part = part.evidence(lambda shape, i=i: unsigned(wide, small, draw(i, 1, shape)))
+        chi = draw(i, 0, (part.size,))
         if wide.bits == 128:
             from mpyc_core.kernels.tags import weigh_wide
 
-            weigh_wide(chi, np.ascontiguousarray(part).view(np.uint64), total)
+            weigh_wide(chi, flat_words(part), total)
         else:
-            total[0] += np.sum(chi * part, dtype=np.uint64)
+            total[:1] += np.sum(chi * part.reshape(-1), dtype=np.uint64)
     return total.tobytes()
 
 

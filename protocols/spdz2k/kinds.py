@@ -125,6 +125,35 @@ class RoundedTriple(Authenticated):
 
 
 @register_correlation
+class DoubledTriple(Authenticated):
+    """For two parties: [a], [b], [c] uniform; [u], [m] of `rounding` for R and f + 1 bits.
+
+    R = c + 2 (a_0 - a_1)(b_0 - b_1), where a_i is party i's part of a: what the parties' products
+    of their own parts add up to beyond twice the product. In place of the MAC of c there is that of
+    2 a * b + R. Facts: (those of a triple over Z/2^(k+s), f).
+    """
+
+    kind: ClassVar[str] = "spdz2k-doubled-triple"
+    base = _RoundedTriple()
+
+    def made(self, sources: Sequence[Source], want: Want) -> tuple[list[Array], list[Array]]:
+        product, shift = want.facts
+        wide, places = ring(product[0]), self.base.places(want.facts)
+        left, right, c = kinds.DoubledTriple().seeded(sources, want)
+        a, b = (self._sum(sources, want, i, places[i]) for i in (0, 1))
+        twice = wide.lshift(kinds.Triple().values(product, [left, right])[0], 1)
+        whole = wide.add(c, twice)
+        both = wide.lshift(kinds.Triple().values(product, [a, b])[0], 1)
+        made = rounding(wide, whole, shift + 1)
+        return made, [a, b, wide.add(whole, both), *made]
+
+    def specs(self, want: Want, n: int) -> dict[int, list[Spec]]:
+        if n != 2:
+            raise FrameError(f"{want} is for two parties, the session has {n}")
+        return super().specs(want, n)
+
+
+@register_correlation
 class RoundedSquare(Authenticated):
     """[a], [c] uniform; [u], [m] of `rounding` for R = c - a * a. Facts: (k + s, shape, f)."""
 

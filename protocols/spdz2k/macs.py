@@ -70,22 +70,25 @@ class Authenticated(Correlation):
     def corrections(self, sources: Sequence[Source], want: Want) -> dict[int, list[Array]]:
         bare = self.base.places(want.facts)
         with np.errstate(over="ignore"):
-            seeded = [
-                self._sum(sources, want, i, place)
-                for i, place in enumerate(bare)
-                if not place.dealt
-            ]
-            made, drawn = iter(self.values(want.facts, seeded)), iter(seeded)
-            values = [next(made if place.dealt else drawn) for place in bare]
-            if [Spec.of(v) for v in values] != [place.spec for place in bare]:
+            made, values = self.made(sources, want)
+            dealt = [place for place in bare if place.dealt]
+            if [Spec.of(v) for v in made] != [place.spec for place in dealt]:
                 raise FrameError(f"the facts of {want} do not fit together")
-            whole = [
-                *zip(bare, values, strict=True),
-                *((mac_place(p), mac_of(sources, p, v)) for p, v in zip(bare, values, strict=True)),
+            macs = [
+                (mac_place(p), mac_of(sources, p, v)) for p, v in zip(bare, values, strict=True)
             ]
-            sent = [
-                correction(sources, want, i, place, value)
-                for i, (place, value) in enumerate(whole)
-                if place.dealt
-            ]
+            whole, given = [], iter(made)
+            for i, place in enumerate(bare):
+                if place.dealt:
+                    whole.append((i, place, next(given)))
+            whole += [(i + len(bare), place, mac) for i, (place, mac) in enumerate(macs)]
+            sent = [correction(sources, want, i, place, value) for i, place, value in whole]
         return {0: sent}
+
+    def made(self, sources: Sequence[Source], want: Want) -> tuple[list[Array], list[Array]]:
+        """Values of the dealt places, and of all places, of which the MACs are."""
+        bare = self.base.places(want.facts)
+        seeded = [self._sum(sources, want, i, p) for i, p in enumerate(bare) if not p.dealt]
+        made = self.values(want.facts, seeded)
+        given, drawn = iter(made), iter(seeded)
+        return made, [next(given if place.dealt else drawn) for place in bare]

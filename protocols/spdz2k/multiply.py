@@ -9,20 +9,29 @@ from mpyc_core.kernels.verified import recombine
 from mpyc_core.meta import Meta
 from mpyc_core.protocols.additive import multiply as additive
 from mpyc_core.protocols.additive.turn import Needs, cost_of
-from mpyc_core.protocols.bilinear import BILINEAR
+from mpyc_core.protocols.bilinear import BILINEAR, doubles
 from mpyc_core.protocols.cost import Cost
 from mpyc_core.protocols.dealt.want import Facts
 from mpyc_core.ring import Ring
 from mpyc_core.transport.mesh import Array, Steps
 
+from .claim import AXES, Claim
 from .truncate import lifted, round_down
-from .turn import Authentic, Numbers, Turn, both, minus, times
+from .turn import Authentic, Numbers, Product, Turn, both, minus, times
 
 Params = Mapping[str, Any]
 
 
 def product_needs(
-    kind: str, x: Meta, y: Meta, meta: Meta, wide: Ring, shift: int, params: Params, same: bool
+    n: int,
+    kind: str,
+    x: Meta,
+    y: Meta,
+    meta: Meta,
+    wide: Ring,
+    shift: int,
+    params: Params,
+    same: bool,
 ) -> Needs:
     """A triple, or a square where both operands are one value; with the mask of a truncation."""
     bits = wide.bits
@@ -32,9 +41,10 @@ def product_needs(
         return [("spdz2k-square", (bits, meta.shape))]
     given = tuple((name, additive.plain_facts(value)) for name, value in sorted(params.items()))
     facts: Facts = (bits, kind, x.shape, y.shape, meta.shape, given)
-    if shift:
-        return [("spdz2k-rounded-triple", (facts, shift))]
-    return [("spdz2k-triple", facts)]
+    if shift == 0:
+        return [("spdz2k-triple", facts)]
+    doubled = n == 2 and doubles(kind, meta.ring, shift)
+    return [("spdz2k-doubled-triple" if doubled else "spdz2k-rounded-triple", (facts, shift))]
 
 
 def product(
@@ -62,18 +72,24 @@ def product(
                 Who sends a wrong share of d changes z by a multiple of y, and is found by the check
                 before anything that depends on z is shown; z has a right MAC for what it is
     Error       exact modulo 2^k; with a truncation that of `truncate`
-    Reference   [CDESX18, figure 7]; with one element opened for a truncation as in [EGKRS20]
+    Reference   [CDESX18, section 4]; with one element opened for a truncation as in [EGKRS20]
     """
     square = kind == "mul" and same
     dealt = turn.dealt(0)
-    if square:
-        z = yield from _square(turn, dealt, wide, x)
+    if shift and kind in AXES:
+        twice = turn.n == 2 and doubles(kind, small, shift)
+        hidden = yield from _masked(turn, dealt, kind, wide, x, y, params, twice)
+        shift += twice
     else:
-        z = yield from _beaver(turn, dealt, kind, wide, x, y, params)
-    if shift == 0:
-        return z
+        if square:
+            z = yield from _square(turn, dealt, wide, x)
+        else:
+            z = yield from _beaver(turn, dealt, kind, wide, x, y, params)
+        if shift == 0:
+            return z
+        hidden = lifted(turn, wide, z, shift)
     u, m = (2, 3) if square else (3, 4)
-    (opened,) = yield from turn.reveal(wide, lifted(turn, wide, z, shift))  # z + R: hidden by R
+    (opened,) = yield from turn.reveal(wide, hidden)  # z + R: hidden by R
     return round_down(turn, small, wide, opened, dealt.numbers(u), dealt.numbers(m), shift)
 
 
@@ -95,6 +111,41 @@ def _beaver(
         return wide.add(c_, wide.add(apply(wide, d, right_, params), apply(wide, a_, e, params)))
 
     return Numbers(*map(recombined, c, right, a))
+
+
+def _masked(
+    turn: Turn,
+    dealt: Authentic,
+    kind: str,
+    wide: Ring,
+    x: Numbers,
+    y: Numbers,
+    params: Params,
+    twice: bool,
+) -> Steps[Product]:
+    """What is to be opened of a product of matrices: x * y + R, or between two 2 x * y + R.
+
+    Its MAC is not computed; the check makes of it what it needs (`claim.py`). Between two parties
+    the product of d + 2 a_i and e + 2 b_i serves for two: the sum of both is
+    2 x * y + 2 (a_0 - a_1)(b_0 - b_1), and the rest is in R, as in `additive.multiply._doubled`.
+    """
+    a, b, c = (dealt.numbers(j) for j in range(3))
+    # hidden by a and b, uniform modulo 2^(k+s)
+    d, e = yield from turn.reveal(wide, minus(wide, x, a), minus(wide, y, b))
+    apply = BILINEAR[kind]
+    if twice:
+        left, right = (wide.add(o, wide.add(p, p)) for o, p in ((d, a.value), (e, b.value)))
+        value = apply(wide, left, right, params)
+    else:
+        right = wide.add(b.value, e) if turn.first else b.value
+        value = wide.add(apply(wide, d, right, params), apply(wide, a.value, e, params))
+    value, mac = lifted(turn, wide, Numbers(wide.add(value, c.value), c.mac), 1)
+    key = turn.keys.alpha(wide)
+
+    def claim(rest: Array) -> Claim:
+        return Claim(wide, kind, params, d, e, a.mac, b.mac, rest, key, twice)
+
+    return Product(value, mac, claim)
 
 
 def _square(turn: Turn, dealt: Authentic, wide: Ring, x: Numbers) -> Steps[Numbers]:
@@ -120,4 +171,4 @@ def product_cost(
     messages = [size * wide.bytes]
     if shift:
         messages.append(meta.size * wide.bytes)
-    return cost_of(n, messages, product_needs(kind, x, y, meta, wide, shift, params, same))
+    return cost_of(n, messages, product_needs(n, kind, x, y, meta, wide, shift, params, same))

@@ -203,7 +203,9 @@ class Spdz2k(Protocol):
         self, kind: str, x: Share, y: Share, meta: Meta, shift: int, params: Mapping[str, Any]
     ) -> Steps[Share]:
         small, wide, same = meta.ring, self._wide(meta.ring), x is y
-        needs = multiply.product_needs(kind, x.meta, y.meta, meta, wide, shift, params, same)
+        needs = multiply.product_needs(
+            self.n, kind, x.meta, y.meta, meta, wide, shift, params, same
+        )
         turn, a, b = self._turn(needs), numbers_of(x), numbers_of(y)
         z = yield from multiply.product(turn, kind, a, b, small, wide, shift, params, same)
         return share_of(meta, z)
@@ -317,7 +319,7 @@ class Spdz2k(Protocol):
             case "input":
                 return sharing.input_needs(meta, wide, facts["owner"])
             case "product":
-                return multiply.product_needs(wide=wide, **facts)
+                return multiply.product_needs(self.n, wide=wide, **facts)
             case "truncate" | "truncate_local":
                 return truncate.truncate_needs(meta, wide, facts["shift"])
             case "msb":

@@ -7,7 +7,8 @@ Output      [y] + [2^k r] is opened and verified, then read modulo 2^k. The deal
 To one      the same with the receiver's own dealt [r] added: what all parties open and verify says
             nothing to any of them, and the receiver subtracts r.
 
-References: [CDESX18, figures 3 and 7]: inputs and masked outputs.
+References: inputs and the online phase [CDESX18, section 4], outputs opened under 2^k r as in
+[CDESX18, section 3.1].
 """
 
 from __future__ import annotations

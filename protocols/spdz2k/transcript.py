@@ -12,12 +12,14 @@ the word as a field element, and no word of bits but 0 is the element 0: nothing
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import numpy as np
 
 from mpyc_core.ring import Ring
 from mpyc_core.transport.mesh import Array
 
+from .claim import Claim
 from .keys import Keys
 
 
@@ -33,7 +35,7 @@ class Transcript:
     def __init__(self, n: int) -> None:
         self._n = n
         self._digest = hashlib.sha256()
-        self.numbers: dict[int, list[Array]] = {}
+        self.numbers: dict[int, list[Array | Claim]] = {}
         """Evidence of numbers, by bits of the ring of shares."""
         self.bits: list[Array] = []
         """Evidence of bits, field elements of shape (n, 2)."""
@@ -54,12 +56,20 @@ class Transcript:
         self._digest.update(f"{value.dtype.itemsize} {value.shape}\0".encode())
         self._digest.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8).data)
 
-    def number(self, wide: Ring, value: Array, mac: Array, keys: Keys) -> None:
-        """Note an opened number with this party's share of its MAC."""
+    def number(
+        self,
+        wide: Ring,
+        value: Array,
+        mac: Array,
+        keys: Keys,
+        claim: Callable[[Array], Claim] | None = None,
+    ) -> None:
+        """Note an opened number with this party's share of its MAC, or what that is made of."""
         from mpyc_core.kernels.verified import evidence
 
         self.public(value)
-        self._keep_number(wide, evidence(wide, mac, value, keys.alpha(wide)))
+        found = evidence(wide, mac, value, keys.alpha(wide))
+        self._keep_number(wide, found if claim is None else claim(found))
 
     def planes(self, value: Array, macs: Array, keys: Keys) -> None:
         """Note opened bits with this party's shares of their MACs."""
@@ -80,8 +90,8 @@ class Transcript:
         self._pending = True
         self._keep_bits(mac)
 
-    def _keep_number(self, wide: Ring, evidence: Array) -> None:
-        self.numbers.setdefault(wide.bits, []).append(evidence.reshape(-1))
+    def _keep_number(self, wide: Ring, evidence: Array | Claim) -> None:
+        self.numbers.setdefault(wide.bits, []).append(evidence)
         self.held += evidence.nbytes
 
     def _keep_bits(self, evidence: Array) -> None:

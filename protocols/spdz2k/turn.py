@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from mpyc_core.protocols.value import Share
 from mpyc_core.ring import Ring
 from mpyc_core.transport.mesh import Array, Steps
 
+from .claim import Claim
 from .keys import Keys
 from .transcript import Transcript
 
@@ -31,6 +33,16 @@ class Bits(NamedTuple):
 
     value: Array
     mac: Array
+
+
+class Product(NamedTuple):
+    """This party's share of a masked product, and what its MAC is made of."""
+
+    value: Array
+    mac: Array
+    """Share of the MAC of what was dealt for it."""
+    claim: Callable[[Array], Claim]
+    """From the evidence of the rest."""
 
 
 class Turn:
@@ -78,7 +90,7 @@ class Turn:
         tags = sent[0] if self.first else source.words(want, 1, mac.shape, mac.dtype)
         return own, tags, source.words(want, 2, blind.shape, blind.dtype), sent[-1]
 
-    def reveal(self, wide: Ring | None, *hidden: Numbers | Bits) -> Steps[list[Array]]:
+    def reveal(self, wide: Ring | None, *hidden: Numbers | Bits | Product) -> Steps[list[Array]]:
         """Open values to all parties, and note them for the next check: nothing else opens.
 
         The caller has masked what it gives. What comes out is not verified yet, so it may only go
@@ -97,7 +109,8 @@ class Turn:
                 total = mine.value
                 for other in others:
                     total = wide.add(total, other)
-                self.transcript.number(wide, total, mine.mac, self.keys)
+                claim = mine.claim if isinstance(mine, Product) else None
+                self.transcript.number(wide, total, mine.mac, self.keys, claim)
                 opened.append(total)
         return opened
 

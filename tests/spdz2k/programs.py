@@ -14,9 +14,12 @@ from mpyc_core.transport.mesh import Array
 
 from ..active.programs import FLOATS, INTS, Program, Ran, programs
 
+WIDE = np.concatenate([FLOATS, FLOATS[::-1] / 2]).reshape(2, 8)
+"""A factor of more columns than a product's evidence keeps."""
 PROGRAMS: dict[str, Program] = programs() | {
     "relu": Program((FLOATS,), lambda x: np.maximum(x, 0) if _plain(x) else x.relu()),
     "square": Program((INTS % 1000,), lambda x: x * x),
+    "fixed matmul": Program((FLOATS[:4].reshape(2, 2), WIDE), lambda x, y: x @ y, ulps=1),
 }
 
 
