@@ -35,6 +35,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -107,9 +108,12 @@ def number_sigma(
     def draw(i: int, buffer: int, shape: tuple[int, ...]) -> Array:
         return chis.words(i, buffer, shape, np.dtype(np.uint64)) & np.uint64((1 << s) - 1)
 
+    def columns(i: int, shape: tuple[int, int]) -> Array:
+        return unsigned(wide, small, draw(i, 1, shape))
+
     for i, part in enumerate(evidence):
         if isinstance(part, Claim):
-            part = part.evidence(lambda shape, i=i: unsigned(wide, small, draw(i, 1, shape)))
+            part = part.evidence(partial(columns, i))
         chi = draw(i, 0, (part.size,))
         if wide.bits == 128:
             from mpyc_core.kernels.tags import weigh_wide

@@ -9,7 +9,7 @@ was dealt: party i holds of it
 To compute that, and the evidence for C with it, would take two more products of matrices. A check
 wants but one number of it, sum_ij chi_ij E_ij. With chi_ij = sum_t u_it v_jt, t up to `COLUMNS`,
 the factors on the right are first multiplied by v, and `COLUMNS` columns are left of all that C
-has, as when a product is verified by a random vector [Fre77].
+has, as when a product is verified by a random vector [MR95, section 7.1].
 
 Soundness. Let D be an error that is not 0 modulo 2, the case to which others reduce: entry (i, j)
 is odd. Row i of D v has uniform entries; all are divisible by 2^m with probability 2^(-rm) for

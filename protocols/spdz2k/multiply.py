@@ -65,17 +65,19 @@ def product(
                 3. [z] = [c] + d * [b] + [a] * e + d * e, and the same of the MACs, where the public
                 d * e has the MAC share alpha_i * d * e
                 With a truncation c = a * b + R, so that 3. gives [z + R], which is opened (see
-                `truncate`). Where x and y are one value: [z] = [c] + d * (2 [a] + d).
+                `truncate`); of products of matrices the MAC is left out then, see `_masked`. Where
+                x and y are one value: [z] = [c] + d * (2 [a] + d).
     Cost        1 round, 2 with a truncation; to each other party the elements of x and y (of x
                 alone for a square), and those of the result with a truncation, of k + s bits each
     Security    malicious, n - 1 corruptions: d, e and z + R are uniform because a, b and R are.
                 Who sends a wrong share of d changes z by a multiple of y, and is found by the check
                 before anything that depends on z is shown; z has a right MAC for what it is
-    Error       exact modulo 2^k; with a truncation that of `truncate`
+    Error       exact modulo 2^k; with a truncation that of `truncate`, for |z| < 2^(k-3) if doubled
     Reference   [CDESX18, section 4]; with one element opened for a truncation as in [EGKRS20]
     """
     square = kind == "mul" and same
     dealt = turn.dealt(0)
+    hidden: Numbers | Product
     if shift and kind in AXES:
         twice = turn.n == 2 and doubles(kind, small, shift)
         hidden = yield from _masked(turn, dealt, kind, wide, x, y, params, twice)

@@ -18,6 +18,9 @@ from mpyc_core.transport.mesh import Array
 INTS = np.array([3, -7, 0, 1, 2**40, -(2**40), 12345, -1])
 FLOATS = np.array([1.5, -2.25, 3.0, -0.5, 0.0, 100.0, -31.75, 0.125])
 BITS = np.array([True, False, True, True, False, False, True, False])
+WIDE = np.concatenate([FLOATS, FLOATS[::-1] / 2]).reshape(2, 8)
+"""A factor of more columns than the check of a product looks at."""
+FILTERS = np.concatenate([FLOATS, FLOATS / 4, FLOATS[::-1] / 2]).reshape(6, 1, 2, 2)
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,18 @@ class Program:
     inputs : arrays; number i belongs to party i mod 3.
     body : on secret tensors, or on NumPy arrays, which are also what it gives.
     ulps : how far the result may be off, in units of 2^-16.
+    limit : inputs up to which the result is defined. A party may choose its input beyond it, as it
+        may lie about any other promise; then honest parties agree on what they output, no more.
     """
 
     inputs: tuple[Array, ...]
     body: Callable[..., Any]
     ulps: int = 0
+    limit: float = np.inf
+
+    def defined(self, values: Sequence[Array]) -> bool:
+        """Whether all inputs are within the limit."""
+        return all(np.all(np.abs(v.astype(float)) <= self.limit) for v in values)
 
 
 def committed(s: Any, ref: Any) -> Array:
@@ -58,23 +68,26 @@ class Ran:
 
     wanted: list[Array]
     error: MpcError | None
+    defined: bool = True
 
 
 def play(program: Program, cheat: Cheater, **options: Any) -> Ran:
     """Run against a cheater; `cheat.outcomes` says how the honest parties ended."""
     wanted: list[Array] = []
+    defined = True
     try:
         with mpc.simulate(3, security="active", cheat=cheat, **options) as s:
             xs = [s.share(x, owner=f"party{i % 3}") for i, x in enumerate(program.inputs)]
             values = [committed(s, x) for x in xs]  # fixed when the input phase closes
+            defined = program.defined(values)
             with np.errstate(all="ignore"):
                 results = program.body(*values)
             wanted += [np.asarray(r) for r in _listed(results)]
             for found in _listed(program.body(*xs)):
                 found.reveal()
     except MpcError as error:
-        return Ran(wanted, error)
-    return Ran(wanted, None)
+        return Ran(wanted, error, defined)
+    return Ran(wanted, None, defined)
 
 
 def _listed(results: Any) -> Sequence[Any]:
@@ -84,15 +97,19 @@ def _listed(results: Any) -> Sequence[Any]:
 def judge(program: Program, cheat: Cheater, ran: Ran) -> list[str]:
     """What is wrong: an honest party that output something else, or stopped without a reason."""
     faults = []
+    longest = max((o.opened for o in cheat.outcomes.values()), key=len)
     for name, outcome in cheat.outcomes.items():
-        for got, want in zip(outcome.opened, ran.wanted, strict=False):
+        if any(a.tobytes() != b.tobytes() for a, b in zip(outcome.opened, longest, strict=False)):
+            faults.append(f"{name} output another value than a peer")
+        for got, want in zip(outcome.opened, ran.wanted if ran.defined else [], strict=False):
             if got.dtype.names is None and want.dtype == bool:
                 bits = np.unpackbits(got.view(np.uint8), bitorder="little")
                 right = np.array_equal(bits[: want.size], want.reshape(-1))
-            else:
-                scale = 2.0**16 if want.dtype.kind == "f" else 1
-                off = got.view(np.int64).astype(float) - want.astype(float) * scale
+            elif want.dtype.kind == "f":
+                off = got.view(np.int64).astype(float) - want * 2.0**16
                 right = bool(np.all(np.abs(off) <= program.ulps))
+            else:
+                right = np.array_equal(got.view(np.int64), want)
             if not right:
                 faults.append(f"{name} output a wrong value")
         finished = len(outcome.opened) == len(ran.wanted) and ran.wanted
@@ -109,15 +126,35 @@ def programs() -> dict[str, Program]:
     return {
         "open": Program((INTS,), lambda x: x + 1),
         "product": Program((INTS, INTS[::-1].copy()), lambda x, y: x * y),
-        "fixed product": Program((FLOATS, FLOATS[::-1].copy()), lambda x, y: x * y, ulps=1),
+        "fixed product": Program((FLOATS, FLOATS[::-1].copy()), lambda x, y: x * y, 1, 2**22),
         "matmul": Program((small.reshape(4, 2), small.reshape(2, 4)), lambda x, y: x @ y),
-        "sign": Program((INTS, INTS[::-1].copy()), lambda x, y: x < y),
+        "sign": Program((INTS, INTS[::-1].copy()), lambda x, y: x < y, limit=2**62),
         "equal": Program((INTS, np.sort(INTS)), lambda x, y: x == y),
         "and": Program((BITS, BITS[::-1].copy()), lambda x, y: x & y),
         "select": Program((BITS, FLOATS), _select),
         "absolute": Program((FLOATS,), abs),
         "shift": Program((INTS,), lambda x: x >> 3),
+        "square": Program((small,), lambda x: x * x),
+        "relu": Program((FLOATS,), lambda x: np.maximum(x, 0) if _plain(x) else x.relu()),
+        "number": Program((INTS, INTS[::-1].copy()), _number, limit=2**62),
+        "fixed matmul": Program((FLOATS[:4].reshape(2, 2), WIDE), lambda x, y: x @ y, 1, 2**20),
+        "convolution": Program((FLOATS.reshape(1, 1, 2, 4), FILTERS), _convolution, 1, 2**20),
     }
+
+
+def _plain(x: Any) -> bool:
+    return isinstance(x, np.ndarray)
+
+
+def _number(x: Any, y: Any) -> Any:
+    return (x < y).astype(np.int64) if _plain(x) else (x < y).to_number()
+
+
+def _convolution(x: Any, w: Any) -> Any:
+    if not _plain(x):
+        return x.conv2d(w)
+    patches = np.stack([x[:, 0, :, i : i + 2] for i in range(3)], axis=1)
+    return np.einsum("npij,oij->nop", patches, w[:, 0])[:, :, None]
 
 
 def _select(b: Any, x: Any) -> Any:

@@ -12,19 +12,9 @@ from mpyc_core.protocols.backend import decode
 from mpyc_core.protocols.cheating import Cheater
 from mpyc_core.transport.mesh import Array
 
-from ..active.programs import FLOATS, INTS, Program, Ran, programs
+from ..active.programs import Program, Ran, programs
 
-WIDE = np.concatenate([FLOATS, FLOATS[::-1] / 2]).reshape(2, 8)
-"""A factor of more columns than a product's evidence keeps."""
-PROGRAMS: dict[str, Program] = programs() | {
-    "relu": Program((FLOATS,), lambda x: np.maximum(x, 0) if _plain(x) else x.relu()),
-    "square": Program((INTS % 1000,), lambda x: x * x),
-    "fixed matmul": Program((FLOATS[:4].reshape(2, 2), WIDE), lambda x, y: x @ y, ulps=1),
-}
-
-
-def _plain(x: Any) -> bool:
-    return isinstance(x, np.ndarray)
+PROGRAMS: dict[str, Program] = programs()
 
 
 def committed(s: Any, ref: Any) -> Array:
@@ -46,6 +36,7 @@ def play(program: Program, cheat: Cheater, n: int, client: bool = False, **optio
     client : whether a client brings the values, which then are right or the run stops.
     """
     wanted: list[Array] = []
+    defined = True
     try:
         with mpc.simulate(n, protocol="spdz2k", cheat=cheat, **options) as s:
             owners = [None if client else f"party{i % n}" for i in range(len(program.inputs))]
@@ -53,9 +44,10 @@ def play(program: Program, cheat: Cheater, n: int, client: bool = False, **optio
             values = [
                 x if client else committed(s, r) for x, r in zip(program.inputs, xs, strict=True)
             ]
+            defined = program.defined(values)
             with np.errstate(all="ignore"):
                 wanted.append(np.asarray(program.body(*values)))
             program.body(*xs).reveal()
     except MpcError as error:
-        return Ran(wanted, error)
-    return Ran(wanted, None)
+        return Ran(wanted, error, defined)
+    return Ran(wanted, None, defined)
