@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,10 @@ W1 = np.linspace(-1, 1, 12).reshape(4, 3)
 W2 = np.linspace(-0.5, 1, 6).reshape(3, 2)
 
 
-def step(cheat: Tamper | None) -> list[Any]:
-    """One step of a 4-3-2 network with squared loss; the data belong to the honest parties."""
+def step(cheat: Tamper | None, protocol: str = "replicated-active", n: int = 3) -> list[Any]:
+    """One step of a 4-3-2 network with squared loss; the data belong to an honest party."""
     options: dict[str, Any] = {} if cheat is None else {"cheat": cheat}
-    with mpc.simulate(3, security="active", **options) as s:
+    with mpc.simulate(n, protocol=protocol, **options) as s:
         x, t = s.share(X, owner="party0"), s.share(T, owner="party0")
         w1, w2 = s.share(W1, owner="party0"), s.share(W2, owner="party0")
         hidden = (x @ w1).relu()
@@ -40,43 +41,56 @@ def plain() -> list[Any]:
     return [W1 - X.T @ back * 0.25, W2 - hidden.T @ wrong * 0.25]
 
 
-def sweep(count: int | None) -> str:
-    """Tamper with that many sampled messages, or with all."""
-    counting = Tamper("party1", 10**9)
-    for got, want in zip(step(counting), plain(), strict=True):
-        np.testing.assert_allclose(got, want, atol=1e-3)
-    messages = list(range(counting.sent))
+def sweep(protocol: str, n: int, count: int | None) -> str:
+    """Tamper with so many sampled messages of parties that own no data, or with all of one."""
+    messages = []
+    for party in [f"party{i}" for i in range(1, n if count else 2)]:
+        counting = Tamper(party, 10**9)
+        for got, want in zip(step(counting, protocol, n), plain(), strict=True):
+            np.testing.assert_allclose(got, want, atol=1e-3)
+        messages += [(party, i) for i in range(counting.sent)]
     seed = secrets.randbits(32)
     chooser = random.Random(seed)
     chosen = messages if count is None else [chooser.choice(messages) for _ in range(count)]
-    right = 0
-    for message in chosen:
+    ended: Counter[str] = Counter()
+    for party, message in chosen:
         how = chooser.choice(WAYS)
-        cheat = Tamper("party1", message, how, consistent=chooser.random() < 0.5)
+        cheat = Tamper(party, message, how, consistent=chooser.random() < 0.5)
         try:
-            for got, want in zip(step(cheat), plain(), strict=True):
+            for got, want in zip(step(cheat, protocol, n), plain(), strict=True):
                 np.testing.assert_allclose(got, want, atol=1e-3)
-            right += 1
+            ended["right"] += 1
         except MpcError as error:
-            assert error.message
+            assert len(error.message) > 20
+            ended[type(error).__name__] += 1
         for outcome in cheat.outcomes.values():
             for got, want in zip(outcome.opened, plain(), strict=False):
                 off = got.view(np.int64) / 2.0**16 - want
-                assert np.max(np.abs(off)) < 1e-3, (seed, message, how, cheat.target)
-    return f"seed {seed}: {len(chosen)} tampered runs of {len(messages)} messages, {right} right"
+                assert np.max(np.abs(off)) < 1e-3, (seed, party, message, how, cheat.target)
+    return (
+        f"{protocol}, {n} parties, seed {seed}: {len(chosen)} tampered runs of {len(messages)} "
+        f"messages: {dict(ended)}"
+    )
 
 
-def test_sampled_messages() -> None:
-    print(sweep(12))
+PLACES = [("replicated-active", 3), ("spdz2k", 2), ("spdz2k", 3), ("spdz2k", 5)]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("protocol", "n"), PLACES[:3])
+def test_sampled_messages(protocol: str, n: int) -> None:
+    print(sweep(protocol, n, 100))
 
 
 @pytest.mark.full
 @pytest.mark.timeout(3000)
-def test_three_hundred_messages() -> None:
-    print(sweep(300))
+@pytest.mark.parametrize(("protocol", "n"), PLACES)
+def test_three_hundred_messages(protocol: str, n: int) -> None:
+    print(sweep(protocol, n, 300))
 
 
 @pytest.mark.full
 @pytest.mark.timeout(10000)
-def test_every_message() -> None:
-    print(sweep(None))
+@pytest.mark.parametrize(("protocol", "n"), PLACES)
+def test_every_message(protocol: str, n: int) -> None:
+    print(sweep(protocol, n, None))
