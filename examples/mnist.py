@@ -3,7 +3,7 @@
 Inference   the model's owner shares weights, the images' owner shares images, a third party helps;
             labels are computed on shares and opened to the images' owner alone.
 Training    the images' owner shares images and labels, weights start from public random numbers
-            and stay shared; one epoch of SGD on softmax cross-entropy.
+            and stay shared; SGD on softmax cross-entropy, one epoch or some steps of it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ PARTIES = ("model-owner", "image-owner", "helper", "helper2", "helper3", "helper
 SIZES = (784, 128, 128, 10)
 INIT_SEED, ORDER_SEED = 2, 3
 BATCH, RATE = 128, 0.3
+AT_ONCE = 250
+"""Images that are classified together."""
 FILES = {
     "train images": "train-images-idx3-ubyte",
     "train labels": "train-labels-idx1-ubyte",
@@ -100,23 +102,31 @@ def network() -> Module:
     return Sequential(*layers[:-1])
 
 
-def plaintext(folder: Path, epochs: int, steps: int | None = None, rate: float = RATE) -> Module:
-    """The same network trained in NumPy float64: weights for inference, and the comparison."""
+def training_data(folder: Path, steps: int | None = None) -> tuple[Array, Array]:
+    """Images and one-hot labels for so many steps, or for an epoch."""
     images, labels = images_of(folder, "train"), labels_of(folder, "train")
-    if steps is not None:
-        images, labels = images[: steps * BATCH], labels[: steps * BATCH]
+    rows = slice(None if steps is None else steps * BATCH)
+    return images[rows], np.eye(10)[labels[rows]]
+
+
+def plaintext(folder: Path, epochs: int, steps: int | None = None) -> tuple[Module, list[float]]:
+    """The same network trained in NumPy float64: for inference, and to compare with.
+
+    Returns the model, and the loss of every step.
+    """
+    images, targets = training_data(folder, steps)
     model = network()
-    plain_fit(
+    losses = plain_fit(
         model,
         images,
-        np.eye(10)[labels],
+        targets,
         loss=CrossEntropy(),
-        lr=rate,
+        lr=RATE,
         epochs=epochs,
         batch_size=BATCH,
         rng=np.random.default_rng(ORDER_SEED),
     )
-    return model
+    return model, losses
 
 
 def save_weights(model: Module, path: Path) -> None:
@@ -136,9 +146,13 @@ def fixed_point_labels(model: Module, images: Array) -> Array:
         return np.asarray(classify(model.share(session), session.share(images)).reveal())
 
 
-def classify(model: Module, images: Any, batch: int = 1000) -> Any:
+def classify(model: Module, images: Any, progress: Progress | None = None) -> Any:
     """Secret labels of secret images."""
-    found = [model(images[i : i + batch]).argmax(axis=1) for i in range(0, len(images), batch)]
+    found = []
+    for start in range(0, len(images), AT_ONCE):
+        found.append(model(images[start : start + AT_ONCE]).argmax(axis=1))
+        if progress is not None:
+            progress(min(start + AT_ONCE, len(images)), len(images), None)
     return np.concatenate(found)
 
 
@@ -155,7 +169,7 @@ def infer(party: Any, data: str, weights: str, count: int) -> dict[str, Any]:
     model = model.share(party, owner=model_owner)
     secret = party.share(images, owner=image_owner)
     start, before = time.perf_counter(), party.cost()
-    labels = classify(model, secret)
+    labels = classify(model, secret, _progress(party))
     opened = labels.reveal(to=image_owner, why="labels of the test images")
     return {"labels": opened, **_spent(party, start, before)}
 
@@ -171,41 +185,42 @@ def learn(
     party: Any,
     data: str,
     steps: int | None = None,
-    rate: float = RATE,
     count: int | None = None,
 ) -> dict[str, Any]:
-    """Train one epoch on secret images and labels, then classify the first `count` test images."""
+    """Train on secret images and labels.
+
+    A whole epoch opens nothing; afterwards the first `count` test images are classified. With
+    `steps`, training ends after so many, and the loss of each is opened, to be compared.
+    """
     owner = party.names[1]
-    images = targets = tests = None
+    images = targets = None
     if party.name == owner:
-        images, tests = images_of(Path(data), "train"), images_of(Path(data), "test")[:count]
-        targets = np.eye(10)[labels_of(Path(data), "train")]
-        if steps is not None:
-            images, targets = images[: steps * BATCH], targets[: steps * BATCH]
+        images, targets = training_data(Path(data), steps)
     x, y = party.share(images, owner=owner), party.share(targets, owner=owner)
     model = network().share(party, public=True)
     start, before = time.perf_counter(), party.cost()
-    fit(
+    losses = fit(
         model,
         x,
         y,
         loss=CrossEntropy(),
-        optimiser=SGD(model.parameters(), lr=rate),
+        optimiser=SGD(model.parameters(), lr=RATE),
         epochs=1,
         batch_size=BATCH,
         rng=np.random.default_rng(ORDER_SEED),
+        reveal_loss=steps is not None,
         progress=_progress(party),
     )
     spent = _spent(party, start, before)
+    if steps is not None:
+        return {"losses": losses, **spent}
+    tests = images_of(Path(data), "test")[:count] if party.name == owner else None
     labels = classify(model, party.share(tests, owner=owner))
-    return {
-        "labels": labels.reveal(to=owner, why="labels of the test images"),
-        **spent,
-    }
+    return {"labels": labels.reveal(to=owner, why="labels of the test images"), **spent}
 
 
 def _progress(party: Any) -> Progress | None:
-    """The first party says how far the training is."""
+    """The first party says how far the work is."""
     if party.me != 0:
         return None
-    return lambda step, total, loss: party.tell(step=step, total=total)
+    return lambda step, total, loss: party.tell(step=step, total=total, loss=loss)

@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mpyc_core import limbs, mersenne
+from mpyc_core.entropy import fresh_key
 from mpyc_core.errors import ConfigError, EncodingError, EncodingOverflow
+from mpyc_core.prg import KEY_BYTES, Stream
 from mpyc_core.ring import Array, Ring, Size2
 
 SIZES = (61, 127)
@@ -160,6 +162,10 @@ class PrimeField(Ring):
     def uniform(self, words: Array) -> Array:
         """Elements from uniform words of `dtype`: off by at most 2^-60 from uniform."""
         return self.total(words[None])
+
+    def random(self, shape: tuple[int, ...]) -> Array:
+        """Uniform elements from a fresh key."""
+        return self.uniform(Stream(fresh_key(KEY_BYTES)).words(0, 0, shape, self.dtype))
 
     def _embed(self, a: Array) -> Array:
         """Integers in (-p, p) as elements."""

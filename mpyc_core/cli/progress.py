@@ -16,15 +16,15 @@ LINES = 10
 
 
 @contextmanager
-def training_bar(title: str) -> Iterator[Report]:
+def progress_bar(title: str, unit: str = "step") -> Iterator[Report]:
     """A bar to be called with step, total and, where it was opened, loss."""
     if not sys.stderr.isatty():
-        yield _lines(title)
+        yield _lines(title, unit)
         return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed}/{task.total} steps{task.fields[loss]}"),
+        TextColumn(f"{{task.completed}}/{{task.total}} {unit}s{{task.fields[loss]}}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
@@ -37,7 +37,7 @@ def training_bar(title: str) -> Iterator[Report]:
         yield report
 
 
-def _lines(title: str) -> Report:
+def _lines(title: str, unit: str) -> Report:
     start = time.perf_counter()
     print(title, file=sys.stderr, flush=True)
 
@@ -46,7 +46,7 @@ def _lines(title: str) -> Report:
             return
         shown = "" if loss is None else f"  loss {loss:.3f}"
         seconds = time.perf_counter() - start
-        line = f"  step {step:4d} of {total}{shown}  {seconds:.1f} s"
+        line = f"  {unit} {step:4d} of {total}{shown}  {seconds:.1f} s"
         print(line, file=sys.stderr, flush=True)
 
     return report

@@ -20,7 +20,7 @@ from mpyc_core.transport.curve import Identity, load_identity
 
 from .party import guarded, make_party
 from .program import load
-from .progress import training_bar
+from .progress import progress_bar
 from .run import arguments
 
 
@@ -100,7 +100,7 @@ def run(name: str, config: Path, key: Path | None, place: str, pairs: list[str])
         print(f"{name}: waiting for {others}", file=sys.stderr)
         mesh.connect(cluster.addresses, cluster.facts)
         party = _party(cluster, mesh, identity)
-        with training_bar(f"{name}: running {place}") as bar:
+        with progress_bar(f"{name}: running {place}") as bar:
             party.listener = lambda facts: bar(**facts)
             result = guarded(party, lambda: program(party, **args))
     finally:

@@ -1,5 +1,7 @@
 """Packed sharing: k secrets in one polynomial, for the price of one. A lesson, without a network.
 
+With k = 1 it is Shamir's sharing as it stands in the paper; `GmpField(p)` is a field of any prime.
+
 The secrets are the values at 0, -1, ..., 1 - k of a polynomial of degree d, and party i holds the
 value at i + 1. It takes d + 1 shares to know the polynomial, and any d + 1 - k of them say nothing
 [FY92, section 3]: packing costs k - 1 of threshold and degree.
@@ -7,8 +9,9 @@ value at i + 1. It takes d + 1 shares to know the polynomial, and any d + 1 - k 
     share        degree t + k - 1, private against t of n parties
     + -  public  component by component, no message
     *            component by component on shares: the degree doubles, to 2 (t + k - 1), which n - 1
-                 must not be below; a second product needs a new sharing
-    open         d + 1 shares
+                 must not be below
+    reduce       back to degree t + k - 1: every party shares what it holds
+    open         d + 1 shares; from more, wrong ones are noticed, and corrected if they are few
 
 >>> import numpy as np
 >>> from mpyc_core.field import F61
@@ -22,16 +25,18 @@ value at i + 1. It takes d + 1 shares to know the polynomial, and any d + 1 - k 
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mpyc_core.entropy import fresh_key
-from mpyc_core.errors import ConfigError, ShapeMismatch, ShareError
+from mpyc_core.errors import ConfigError, ConsistencyCheckFailed, ShapeMismatch, ShareError
 from mpyc_core.field import PrimeField
-from mpyc_core.prg import Stream
+from mpyc_core.gmp_field import GmpField
 from mpyc_core.transport.mesh import Array
 
+from .reconstruct import TooManyErrors, decode
 from .space import Numbers
 
 
@@ -60,20 +65,20 @@ class Packing:
 
     Parameters
     ----------
-    field : of the secrets.
+    field : of the secrets: `F61`, `F127`, or `GmpField(p)` for any other prime p.
     n : number of parties.
     t : how many parties together learn nothing.
-    k : secrets in a polynomial.
+    k : secrets in a polynomial; 1 packs nothing.
 
     Raises
     ------
     ConfigError : t + k > n: the parties together could not reconstruct.
     """
 
-    field: PrimeField
+    field: PrimeField | GmpField
     n: int
     t: int
-    k: int
+    k: int = 1
 
     def __post_init__(self) -> None:
         if self.t < 1 or self.k < 1 or self.degree + 1 > self.n:
@@ -101,7 +106,7 @@ class Packing:
             raise ShapeMismatch(f"expected {self.field.name} of shape (..., {self.k})")
         space = Numbers(self.field)
         secrets = np.ascontiguousarray(x.reshape(-1, self.k).T)
-        uniform = Stream(fresh_key(16)).words(0, 0, (self.t, secrets.shape[1]), x.dtype)
+        uniform = self.field.random((self.t, secrets.shape[1]))
         known = [*self._secret_points(), *range(1, self.t + 1)]
         rows = [space.scalars.lagrange(known, i + 1) for i in range(self.n)]
         values = space.apply(space.matrix(rows), np.concatenate([secrets, uniform]))
@@ -134,24 +139,84 @@ class Packing:
             )
         return self._joined(x, y, self.field.mul(x.values, y.values), degree)
 
-    def open(self, x: PackedShares, parties: list[int] | None = None) -> Array:
+    def reduce(self, x: PackedShares) -> PackedShares:
+        """The same secrets in fresh polynomials of the degree of `share`: ready for a product.
+
+        Protocol    party i shares what its value contributes to each of the k secrets, which is a
+                    public multiple of it; everybody adds up what it got
+        Cost        among parties: 1 round, n - 1 elements from each of d + 1 parties
+        Security    t parties see shares of polynomials that are fresh at a party they lack
+        Reference   [GRR98, section 3], for k secrets
+        """
+        space, rows = Numbers(self.field), x.values.shape[1]
+        dealers = range(x.degree + 1)
+        weights = space.matrix(self._lagrange(dealers, self._secret_points())).T  # (dealers, k)
+        terms = self.field.mul(
+            np.ascontiguousarray(x.values[: len(dealers), :, None]),
+            np.ascontiguousarray(weights[:, None, :]),
+        )
+        dealt = self.share(np.ascontiguousarray(terms)).values.reshape(self.n, len(dealers), rows)
+        values = self.field.total(np.ascontiguousarray(dealt.swapaxes(0, 1)))
+        return PackedShares(values, self.degree, x.shape)
+
+    def open(self, x: PackedShares, parties: Sequence[int] | None = None) -> Array:
         """The secrets, from the shares of some parties: all of them by default.
 
+        Error       of m shares up to m - d - 1 wrong ones are noticed, for degree d; up to
+                    (m - d - 1) / 2 are corrected, and their holders named in a warning
         Raises
         ------
         ShareError : fewer than degree + 1 shares.
+        ConsistencyCheckFailed : more shares are wrong than can be corrected.
         """
-        chosen = list(range(self.n)) if parties is None else parties
+        chosen = list(range(self.n)) if parties is None else list(dict.fromkeys(parties))
         if len(chosen) <= x.degree:
             raise ShareError(
                 f"{len(chosen)} shares were given, {x.degree + 1} are needed at degree {x.degree}"
             )
-        chosen = chosen[: x.degree + 1]
-        space = Numbers(self.field)
-        points = [p + 1 for p in chosen]
-        rows = [space.scalars.lagrange(points, at) for at in self._secret_points()]
-        found = space.apply(space.matrix(rows), x.values[chosen])
+        faulty: set[int] = set()
+        while True:
+            good = [p for p in chosen if p not in faulty]
+            found, wrong = self._interpolated(x, good)
+            if not wrong.size:
+                break
+            faulty |= self._faulty(x, chosen, int(wrong[0]), faulty)
+        if faulty:
+            names = ", ".join(f"party {p}" for p in sorted(faulty))
+            warnings.warn(f"{names} brought wrong shares; they were corrected", stacklevel=2)
         return np.ascontiguousarray(found.T).reshape(x.shape)
+
+    def _interpolated(self, x: PackedShares, parties: list[int]) -> tuple[Array, Array]:
+        """The secrets by the first d + 1 parties, and the columns in which others disagree."""
+        space, known, rest = Numbers(self.field), parties[: x.degree + 1], parties[x.degree + 1 :]
+        points = [*self._secret_points(), *(p + 1 for p in rest)]
+        matrix = space.matrix(self._lagrange(known, points))
+        found = space.apply(matrix, np.ascontiguousarray(x.values[known]))
+        differs = found[self.k :] != x.values[rest]
+        return found[: self.k], np.flatnonzero(np.any(differs, axis=0))
+
+    def _faulty(self, x: PackedShares, parties: list[int], at: int, known: set[int]) -> set[int]:
+        """Whose shares in column `at` are wrong, by decoding it."""
+        most = (len(parties) - x.degree - 1) // 2
+        values = [int(v) % self.field.modulus for v in self.field.to_int(x.values[parties, at])]
+        try:
+            _, errors = decode(
+                Numbers(self.field).scalars, [p + 1 for p in parties], values, x.degree
+            )
+        except TooManyErrors:
+            errors = list(range(len(parties)))
+        found = {parties[i] for i in errors}
+        if len(found | known) > most:
+            raise ConsistencyCheckFailed(
+                f"the {len(parties)} shares contradict each other, and more than {most} are wrong; "
+                "bring more shares"
+            )
+        return found
+
+    def _lagrange(self, parties: Sequence[int], points: Sequence[int]) -> list[list[int]]:
+        """Coefficients of these parties' shares for the values at some points."""
+        scalars = Numbers(self.field).scalars
+        return [scalars.lagrange([p + 1 for p in parties], at) for at in points]
 
     def _secret_points(self) -> list[int]:
         return [-i % self.field.modulus for i in range(self.k)]

@@ -15,8 +15,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mpyc_core.entropy import fresh_key
+import gmpy2
+
 from mpyc_core.errors import ConfigError, ConsistencyCheckFailed, ShareError
+from mpyc_core.gmp_field import require_prime, uniform
 
 from .scalars import Prime, Scalars
 
@@ -71,7 +73,8 @@ def split(secret: int | bytes, n: int, t: int, *, prime: int = PRIME) -> list[Ke
     """
     if not 0 < t < n < prime:
         raise ConfigError(f"expected 0 < t < n < prime, got t = {t} and n = {n}")
-    _check_prime(prime)
+    if prime != PRIME:
+        require_prime(prime)
     number = int.from_bytes(secret, "big") if isinstance(secret, bytes) else secret
     if not 0 <= number < prime:
         raise ConfigError(
@@ -79,9 +82,10 @@ def split(secret: int | bytes, n: int, t: int, *, prime: int = PRIME) -> list[Ke
             "share an encryption key instead of the data"
         )
     length = len(secret) if isinstance(secret, bytes) else None
-    polynomial = [number, *(_uniform(prime) for _ in range(t))]
-    field = Prime(prime)
-    return [KeyShare(i, field.value(polynomial, i), t, prime, length) for i in range(1, n + 1)]
+    polynomial = [number, *(uniform(prime) for _ in range(t))]
+    field = Prime(gmpy2.mpz(prime))
+    values = [int(field.value(polynomial, i)) for i in range(1, n + 1)]
+    return [KeyShare(i, value, t, prime, length) for i, value in enumerate(values, 1)]
 
 
 def reconstruct(shares: Sequence[KeyShare]) -> int | bytes:
@@ -127,12 +131,15 @@ def _decoded(shares: Sequence[KeyShare]) -> tuple[list[int], list[int]]:
     if len(shares) <= t:
         raise ShareError(f"{len(shares)} shares say nothing about the secret; {t + 1} are needed")
     try:
-        return decode(Prime(prime), indices, [s.value % prime for s in shares], t)
+        found, errors = decode(
+            Prime(gmpy2.mpz(prime)), indices, [s.value % prime for s in shares], t
+        )
     except TooManyErrors as error:
         raise ConsistencyCheckFailed(
             f"the {len(shares)} shares contradict each other, and more than "
             f"{(len(shares) - t - 1) // 2} are wrong; bring more shares"
         ) from error
+    return [int(c) for c in found], errors
 
 
 def decode(
@@ -209,31 +216,3 @@ def _quotient(field: Scalars, above: list[int], below: list[int], degree: int) -
         for i, c in enumerate(below):
             rest[k + i] = field.sub(rest[k + i], field.mul(found[k], c))
     return None if any(rest) else found
-
-
-def _uniform(prime: int) -> int:
-    """A uniform number below a prime: 16 bytes more than it has, modulo it, off by 2^-128."""
-    size = prime.bit_length() // 8 + 17
-    return int.from_bytes(fresh_key(size), "big") % prime
-
-
-def _check_prime(p: int) -> None:
-    """Miller and Rabin's test with 40 bases from the operating system's entropy."""
-    if p == PRIME:
-        return
-    odd, twos = p - 1, 0
-    while odd % 2 == 0 and odd:
-        odd, twos = odd // 2, twos + 1
-    if p < 5 or not twos or not all(_passes(p, odd, twos) for _ in range(40)):
-        raise ConfigError(f"expected a prime of at least 5, got {p}")
-
-
-def _passes(p: int, odd: int, twos: int) -> bool:
-    x = pow(2 + _uniform(p) % (p - 3), odd, p)
-    if x in (1, p - 1):
-        return True
-    for _ in range(twos - 1):
-        x = x * x % p
-        if x == p - 1:
-            return True
-    return False

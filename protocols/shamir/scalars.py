@@ -58,7 +58,7 @@ class Scalars(ABC):
 
 
 class Prime(Scalars):
-    """GF(p)."""
+    """GF(p); where p is an integer of gmpy2, so are the results, and large numbers are fast."""
 
     def __init__(self, p: int) -> None:
         self.order = p

@@ -16,6 +16,7 @@ import numpy as np
 
 from mpyc_core.bits import words
 from mpyc_core.field import PrimeField
+from mpyc_core.gmp_field import GmpField
 from mpyc_core.meta import Meta
 from mpyc_core.ring import ring
 from mpyc_core.transport.mesh import Array, Spec
@@ -86,9 +87,9 @@ class Space(ABC):
 
 
 class Numbers(Space):
-    """Vectors over GF(2^61 - 1) or GF(2^127 - 1)."""
+    """Vectors over a prime field."""
 
-    def __init__(self, field: PrimeField) -> None:
+    def __init__(self, field: PrimeField | GmpField) -> None:
         self.field = field
         self.scalars = Prime(field.modulus)
         self.height = 1

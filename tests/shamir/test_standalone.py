@@ -9,13 +9,23 @@ import gmpy2
 import numpy as np
 import pytest
 
-from mpyc_core.errors import ConfigError, ConsistencyCheckFailed, ShapeMismatch, ShareError
+from mpyc_core.errors import (
+    ConfigError,
+    ConsistencyCheckFailed,
+    EncodingError,
+    EncodingOverflow,
+    ShapeMismatch,
+    ShareError,
+)
 from mpyc_core.field import F61, F127, PrimeField
+from mpyc_core.gmp_field import GmpField
 from mpyc_core.protocols.shamir import reconstruct, split, wrong_shares
-from mpyc_core.protocols.shamir.packed import Packing
+from mpyc_core.protocols.shamir.packed import PackedShares, Packing
 from mpyc_core.protocols.shamir.scalars import Binary, Prime
 
 OTHER = int(gmpy2.next_prime(10**30))
+Field = PrimeField | GmpField
+FIELDS = pytest.mark.parametrize("field", [F61, F127, GmpField(OTHER)], ids=lambda f: f.name)
 
 
 @pytest.mark.parametrize("prime", [(1 << 61) - 1, OTHER, (1 << 521) - 1])
@@ -111,8 +121,8 @@ def test_interpolation_gives_values_anywhere() -> None:
             assert total == field.value(polynomial, at)
 
 
-@pytest.mark.parametrize("field", [F61, F127], ids=lambda f: f.name)
-def test_packed_secrets(field: PrimeField) -> None:
+@FIELDS
+def test_packed_secrets(field: Field) -> None:
     packing = Packing(field, n=7, t=2, k=2)
     u, v = np.arange(-6, 6).reshape(2, 3, 2), np.arange(12).reshape(2, 3, 2) * 10**6
     x, y = packing.share(field.from_int(u)), packing.share(field.from_int(v))
@@ -131,6 +141,68 @@ def test_packed_secrets(field: PrimeField) -> None:
         packing.share(field.from_int([1, 2, 3]))
     with pytest.raises(ConfigError, match="t \\+ k <= n"):
         Packing(field, n=3, t=2, k=2)
+
+
+@FIELDS
+@pytest.mark.parametrize(("n", "t", "k"), [(3, 1, 1), (5, 2, 1), (7, 3, 1), (7, 2, 2), (9, 2, 3)])
+def test_degree_reduction(field: Field, n: int, t: int, k: int) -> None:
+    """Products of products, packed or not; a product of degree 2d needs every party."""
+    packing = Packing(field, n, t, k)
+    u, v = np.arange(-3, 3 * k * 2 - 3).reshape(3, 2, k), np.arange(6 * k).reshape(3, 2, k) * 10**4
+    x, y = packing.share(field.from_int(u)), packing.share(field.from_int(v))
+    z = packing.reduce(packing.mul(x, y))
+    assert z.degree == packing.degree
+    few = list(range(n))[-packing.degree - 1 :]
+    assert field.to_int(packing.open(z, few)).tolist() == (u * v).tolist()
+    cube = packing.reduce(packing.mul(z, x))
+    assert field.to_int(packing.open(cube)).tolist() == (u * u * v).tolist()
+    assert not np.array_equal(packing.reduce(z).values, z.values)
+
+
+@FIELDS
+def test_wrong_packed_shares_are_corrected_or_noticed(field: Field) -> None:
+    packing = Packing(field, n=7, t=2, k=2)  # degree 3: 1 of 7 shares can be corrected
+    u = np.arange(20).reshape(10, 2)
+    x = packing.share(field.from_int(u))
+
+    def off(*places: tuple[int, int]) -> PackedShares:
+        values = x.values.copy()
+        for party, column in places:
+            values[party, column] = field.add(values[party, column : column + 1], one)[0]
+        return replace(x, values=values)
+
+    one = field.full((1,), 1)
+    for party in range(7):
+        with pytest.warns(UserWarning, match=f"party {party} brought"):
+            found = packing.open(off((party, 3), (party, 5)))
+        assert field.to_int(found).tolist() == u.tolist()
+    for places in (((0, 3), (1, 3)), ((0, 3), (1, 5)), ((2, 0), (5, 0), (6, 0))):
+        with pytest.raises(ConsistencyCheckFailed, match="bring more shares"):
+            packing.open(off(*places))
+
+
+def test_packed_shares_of_any_prime_are_uniform() -> None:
+    """One party's share of a secret 0, in a small field, where counting is a test."""
+    packing = Packing(GmpField(11), n=5, t=2, k=2)
+    x = packing.share(GmpField(11).full((6000, 2), 0))
+    doubled = packing.reduce(packing.add(x, x))
+    for shares in (x, doubled):
+        for i, j in combinations(range(5), 2):
+            pairs = 11 * shares.values[i].astype(int) + shares.values[j].astype(int)
+            counts, expected = np.bincount(pairs, minlength=121), 6000 / 121
+            assert ((counts - expected) ** 2 / expected).sum() < 250  # 120 degrees: below 1e-10
+
+
+def test_what_a_field_of_any_prime_refuses() -> None:
+    for composite in (561, 2**61 + 1, OTHER * OTHER, 4, 1, -7):
+        with pytest.raises(ConfigError, match="prime"):
+            GmpField(composite)
+    field = GmpField(101)
+    with pytest.raises(EncodingOverflow, match="at most 50"):
+        field.from_int([51])
+    with pytest.raises(EncodingError, match="integers"):
+        field.reduce([0.5])
+    assert field.to_int(field.reduce([200, -1, 50, 51])).tolist() == [-2, -1, 50, -50]
 
 
 def test_t_packed_shares_are_uniform() -> None:
