@@ -6,6 +6,7 @@ are machine words.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,9 +105,7 @@ class GmpField:
         numbers = np.asarray(x, object)
         if not all(isinstance(v, int | np.integer | gmpy2.mpz) for v in numbers.flat):
             raise EncodingError(f"{self.name} holds integers")
-        found = np.empty(numbers.shape, object)
-        found.flat = [gmpy2.mpz(v) % self.modulus for v in numbers.flat]
-        return found
+        return _array([gmpy2.mpz(v) % self.modulus for v in numbers.flat], numbers.shape)
 
     def from_int(self, x: npt.ArrayLike) -> Array:
         """Embed integers: a value v in (-p/2, p/2) becomes v mod p.
@@ -122,12 +121,16 @@ class GmpField:
 
     def to_int(self, x: Array) -> Array:
         """The integers in (-p/2, p/2) that the elements stand for."""
-        found = np.empty(x.shape, object)
-        found.flat = [int(v) - (self.modulus if 2 * v > self.modulus else 0) for v in x.flat]
-        return found
+        p = self.modulus
+        return _array([int(v) - (p if 2 * v > p else 0) for v in x.flat], x.shape)
 
     def random(self, shape: tuple[int, ...]) -> Array:
         """Uniform elements from the operating system's entropy."""
-        found = np.empty(shape, object)
-        found.flat = [gmpy2.mpz(uniform(self.modulus)) for _ in range(found.size)]
-        return found
+        return _array([gmpy2.mpz(uniform(self.modulus)) for _ in range(math.prod(shape))], shape)
+
+
+def _array(values: list[Any], shape: tuple[int, ...]) -> Array:
+    """An array of objects, whatever NumPy would make of them."""
+    found = np.empty(len(values), object)
+    found[:] = values
+    return found.reshape(shape)
