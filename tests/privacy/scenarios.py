@@ -124,6 +124,10 @@ SCENARIOS = [
     ),
 ]
 
+NAMED = ("mul", "mul-truncate", "truncate", "msb-bounded", "relu-bounded", "and", "select")
+MAIN = [scenario for scenario in SCENARIOS if scenario.name in NAMED]
+"""What stands for all where the number of parties varies."""
+
 
 class Play:
     """A scenario with its secrets shared, ready to run again and again at one place.

@@ -7,9 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mpyc_core.protocols.additive import Additive
+from mpyc_core.protocols.additive import Additive, AdditiveFSS
 from mpyc_core.protocols.protocol import Protocol
 from mpyc_core.protocols.replicated import Replicated
+from mpyc_core.protocols.replicated_active import ReplicatedActive
+from mpyc_core.protocols.spdz2k import Spdz2k
 from mpyc_core.transport.mesh import Array
 
 from ..parties import Parties, Sent
@@ -26,6 +28,10 @@ VICTIMS: list[tuple[type[Protocol], int, str]] = [
     *((Replicated, 3, name) for name in (*COMMON, "input")),
     *((Additive, 2, name) for name in (*COMMON, "relu-bounded")),
     *((Additive, 3, name) for name in ("mul-truncate", "relu-bounded")),
+    (Additive, 5, "mul-truncate"),
+    *((AdditiveFSS, 2, name) for name in ("mul-truncate", "msb-bounded", "relu-bounded")),
+    *((ReplicatedActive, 3, name) for name in ("mul", "msb-bounded", "and", "input")),
+    *((Spdz2k, 2, name) for name in ("mul", "truncate", "and", "input")),
 ]
 
 

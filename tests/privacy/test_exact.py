@@ -13,7 +13,7 @@ from mpyc_core.protocols.simulation import Simulation
 from ..conformance.runner import constant
 from ..parties import Parties
 from .exact import relations, unprotected
-from .scenarios import SCENARIOS, Play, Scenario
+from .scenarios import MAIN, SCENARIOS, Play, Scenario
 from .tape import Tape
 
 
@@ -65,9 +65,20 @@ def leaks(tape: Tape, play: Runs) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
+def looked_at() -> list[object]:
+    """Every scenario at every place, and some of them among five."""
+    places = [(*place, scenario) for place in PLACES for scenario in SCENARIOS]
+    places += [
+        (name, 5, 0, scenario)
+        for name in sorted({name for name, *_ in PLACES})
+        for scenario in MAIN
+        if get_protocol(name).supports(5)
+    ]
+    return [pytest.param(*found, marks=rare(*found[:3])) for found in places]
+
+
 @pytest.mark.parametrize(
-    ("protocol", "n", "turn"), [pytest.param(*place, marks=rare(*place)) for place in PLACES]
+    ("protocol", "n", "turn", "scenario"), looked_at(), ids=lambda x: getattr(x, "name", str(x))
 )
 def test_every_message_has_a_pad_of_its_own(
     protocol: str, n: int, turn: int, scenario: Scenario, tape: Tape

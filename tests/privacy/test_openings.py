@@ -22,7 +22,7 @@ from .tape import Tape, Watched
 from .test_statistical import SECURE, N, smallest
 
 META = Meta((N,), "int", Z64)
-THREE = 3
+COUNTS = (3, 5)
 """Between two parties the other's share follows from one's own and the value: no test is left."""
 CLIENT = -1
 """A receiver that holds no key."""
@@ -47,10 +47,10 @@ def from_outside(sent: list[Sent], coalition: frozenset[int]) -> dict[object, Ar
     }
 
 
-def opened_views(tape: Tape, protocol: str, x: int) -> list[View]:
+def opened_views(tape: Tape, protocol: str, n: int, x: int) -> list[View]:
     tape.drawn.clear()
     tape.holders.clear()
-    parties = Parties(get_protocol(protocol), THREE)
+    parties = Parties(get_protocol(protocol), n)
     z = one_sum(parties, x)
     parties.run(lambda p: p.open(z[p.me], None))
     return [
@@ -63,11 +63,13 @@ def opened_views(tape: Tape, protocol: str, x: int) -> list[View]:
     ]
 
 
-@pytest.mark.parametrize("protocol", [p for p in SECURE if get_protocol(p).supports(THREE)])
-def test_an_opening_says_the_value_alone(protocol: str, tape: Tape) -> None:
+@pytest.mark.parametrize(
+    ("protocol", "n"), [(p, n) for p in SECURE for n in COUNTS if get_protocol(p).supports(n)]
+)
+def test_an_opening_says_the_value_alone(protocol: str, n: int, tape: Tape) -> None:
     """5 opened as 0 + 5 and as 2^62 + (5 - 2^62): one distribution."""
     for view, other in zip(
-        opened_views(tape, protocol, 0), opened_views(tape, protocol, 1 << 62), strict=True
+        opened_views(tape, protocol, n, 0), opened_views(tape, protocol, n, 1 << 62), strict=True
     ):
         assert alarms(view, other) == []
 

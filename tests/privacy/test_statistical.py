@@ -7,7 +7,7 @@ import pytest
 from mpyc_core.protocols.registry import get_protocol, protocols
 
 from ..parties import Parties
-from .scenarios import SCENARIOS, Play, Scenario
+from .scenarios import MAIN, SCENARIOS, Play, Scenario
 from .statistics import View, alarms
 from .tape import Tape
 
@@ -20,12 +20,13 @@ def smallest(protocol: str) -> int:
     return next(n for n in (2, 3, 4, 5) if get_protocol(protocol).supports(n))
 
 
-def views(tape: Tape, protocol: str, scenario: Scenario, which: int, turn: int = 0) -> list[View]:
-    """What each coalition sees in a session of its own, with new keys."""
+def views(
+    tape: Tape, protocol: str, scenario: Scenario, which: int, count: int | None = None
+) -> list[View]:
+    """What each coalition of so many parties sees in a session of its own, with new keys."""
     tape.drawn.clear()
     tape.holders.clear()
-    parties = Parties(get_protocol(protocol), smallest(protocol))
-    parties.turn_to(turn)
+    parties = Parties(get_protocol(protocol), count or smallest(protocol))
     n = N // 10 if parties.protocols[0].verifies else N  # these draw many more blocks
     play = Play(parties, scenario, which, n)
     play.run()
@@ -55,18 +56,20 @@ def rare(name: str, scenario: Scenario) -> list[pytest.MarkDecorator]:
 
 def looked_at() -> list[object]:
     return [
-        pytest.param(name, scenario, marks=rare(name, scenario))
+        pytest.param(name, smallest(name), scenario, marks=rare(name, scenario))
         for name in SECURE
         for scenario in SCENARIOS
         if not scenario.wide and (not get_protocol(name).verifies or scenario.name in VERIFIED)
-    ]
+    ] + [pytest.param("additive", n, scenario) for n in (3, 5) for scenario in MAIN]
 
 
 @pytest.mark.parametrize(
-    ("protocol", "scenario"), looked_at(), ids=lambda x: x if isinstance(x, str) else x.name
+    ("protocol", "n", "scenario"), looked_at(), ids=lambda x: getattr(x, "name", str(x))
 )
-def test_views_are_uniform_and_unrelated(protocol: str, scenario: Scenario, tape: Tape) -> None:
-    low, high = (views(tape, protocol, scenario, which) for which in range(2))
+def test_views_are_uniform_and_unrelated(
+    protocol: str, n: int, scenario: Scenario, tape: Tape
+) -> None:
+    low, high = (views(tape, protocol, scenario, which, n) for which in range(2))
     for i, (view, other) in enumerate(zip(low, high, strict=True)):
         assert alarms(view, other) == [], f"coalition {i}, first secrets"
         assert alarms(other) == [], f"coalition {i}, second secrets"
