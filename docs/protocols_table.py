@@ -49,7 +49,7 @@ COLUMNS = "| protocol | parties | seconds | rounds | MB per party | MB from the 
 
 def places() -> Iterator[tuple[str, int]]:
     """Every protocol that comes with the library and keeps secrets, for 2, 3 and 5 parties."""
-    for name, cls in protocols().items():
+    for name, cls in sorted(protocols().items()):
         if cls.__module__.startswith("mpyc_core.") and name != "plain":
             yield from ((name, n) for n in COUNTS if cls.supports(n))
 
@@ -82,7 +82,7 @@ def page(kept: dict[str, dict[str, Any]]) -> str:
     """The page, of the figures kept by "protocol-parties" and part."""
     text = HEADER
     for part, title in TITLES.items():
-        rows = [row(*p, found[part]) for p in places() if part in (found := kept[key(*p)])]
+        rows = [row(*p, found[part]) for p in places() if part in (found := kept.get(key(*p), {}))]
         text += "\n".join(["", f"## {title}", "", COLUMNS, "|---" * 7 + "|", *rows, ""])
     return text
 
