@@ -36,27 +36,36 @@ VICTIMS: list[tuple[type[Protocol], int, str]] = [
 
 
 def one_for_all_elements(tape: Tape) -> None:
-    tape.weaken = lambda block: np.broadcast_to(block.reshape(-1)[:1], block.shape)
+    tape.weaken = lambda block: np.broadcast_to(
+        block.reshape(-1)[:1].reshape((1,) * block.ndim), block.shape
+    )
 
 
 def one_for_two_operations(tape: Tape) -> None:
     tape.operation = lambda op: 1
 
 
-def _keep_low(block: Array, bits: int) -> Array:
-    return block & block.dtype.type((1 << bits) - 1)
+def _changed(block: Array, keep: int, or_: int = 0) -> Array:
+    """Every word with some bits kept and some set, also of words of 128 bits."""
+    if block.dtype.fields is None:
+        return block & block.dtype.type(keep) | block.dtype.type(or_)
+    made = block.copy()
+    for half, shift in (("lo", 0), ("hi", 64)):
+        made[half] &= np.uint64(keep >> shift & (1 << 64) - 1)
+        made[half] |= np.uint64(or_ >> shift & (1 << 64) - 1)
+    return made
 
 
 def too_short(tape: Tape) -> None:
-    tape.weaken = lambda block: _keep_low(block, 8 * block.itemsize * 5 // 8)
+    tape.weaken = lambda block: _changed(block, (1 << 5 * block.itemsize) - 1)
 
 
 def without_top_bit(tape: Tape) -> None:
-    tape.weaken = lambda block: _keep_low(block, 8 * block.itemsize - 1)
+    tape.weaken = lambda block: _changed(block, (1 << 8 * block.itemsize - 1) - 1)
 
 
 def odd(tape: Tape) -> None:
-    tape.weaken = lambda block: block | block.dtype.type(1)
+    tape.weaken = lambda block: _changed(block, (1 << 8 * block.itemsize) - 1, 1)
 
 
 def absent(tape: Tape) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mpyc_core.protocols.registry import get_protocol, protocols
+from mpyc_core.transport.mesh import Array
 
-from ..parties import Parties
+from ..parties import Parties, Sent
 from .scenarios import MAIN, SCENARIOS, Play, Scenario
 from .statistics import View, alarms
 from .tape import Tape
@@ -18,6 +19,16 @@ N = 100_000
 def smallest(protocol: str) -> int:
     """The fewest parties that a protocol runs with, but more than one."""
     return next(n for n in (2, 3, 4, 5) if get_protocol(protocol).supports(n))
+
+
+def from_outside(sent: list[Sent], coalition: frozenset[int]) -> list[Array]:
+    """What others sent to a coalition; what several of its members got counts once."""
+    found = {
+        (s.sender, s.place, s.words.tobytes()): s.words
+        for s in sent
+        if s.receiver in coalition and s.sender not in coalition
+    }
+    return list(found.values())
 
 
 def views(
@@ -33,11 +44,7 @@ def views(
     return [
         View(
             n,
-            [
-                sent.words
-                for sent in parties.sent
-                if sent.receiver in coalition and sent.sender not in coalition
-            ],
+            from_outside(parties.sent, coalition),
             [array for party in coalition for array in tape.known_to(party) + play.own(party)],
         )
         for coalition in parties.coalitions()
