@@ -9,10 +9,10 @@ import pytest
 
 from mpyc_core.errors import ConfigError
 from mpyc_core.transport.cluster import generate_keys, load_cluster, parse_cluster
-from mpyc_core.transport.curve import Identity, load_identity
+from mpyc_core.transport.curve import load_identity
 from mpyc_core.transport.limits import Limits
 
-KEY = Identity.fresh().public
+KEY = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
 GOOD = f"""
 [parties.alice]
 address = "tcp://alice.example:7000"
@@ -94,7 +94,7 @@ def test_mistakes_are_named(old: str, new: str, words: str) -> None:
     assert "my.toml" in raised.value.message
 
 
-DEALER = Identity.fresh().public
+DEALER = "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"
 WITH_DEALER = f"""{GOOD}
 [dealer]
 name = "openmined"
