@@ -143,7 +143,7 @@ def nine_steps(folder: str | Path) -> Array:
     duet_owner.send(data, tags=["data"], searchable=True)  # 4, owner
     print(duet.store.pandas)  # 5, scientist
     data_ptr = duet.store["data"]  # by its tag
-    sum_ptr = data_ptr.sum()  # 6, scientist; no .item(): the result is a pointer already
+    sum_ptr = data_ptr.sum().item()  # 6, scientist
 
     def owner() -> None:
         while not len(duet_owner.requests):

@@ -46,7 +46,8 @@ def requested(node: Node, visit: Visit, header: Header, arrays: Sequence[Array])
 @action("asked", everything=checks.flag)
 def asked(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> Reply:
     """Requests that the caller, as an owner, has to answer."""
-    return {"requests": requests.asked_of(node, visit.caller, header["everything"])}, []
+    found = requests.asked_of(node, visit.caller, header["everything"])
+    return {"requests": found, "head": node.audit.signed_head()}, []
 
 
 @action("preview", request=checks.identifier)

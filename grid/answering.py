@@ -20,6 +20,7 @@ class Asked:
     Parameters
     ----------
     requester : the public key of who asks.
+    known_as : their name, where the node's owner or they gave one.
     name, reason : what they say of it.
     computation : every step that leads from the data to what they want.
     inputs : what it reads.
@@ -30,6 +31,7 @@ class Asked:
     client: Answering
     id: str
     requester: str
+    known_as: str
     created: float
     name: str
     reason: str
@@ -43,9 +45,14 @@ class Asked:
     def __repr__(self) -> str:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.created))
         return (
-            f"<Request {self.id[:8]} of {self.requester[:8]}, {when}, {self.status}: "
+            f"<Request {self.id[:8]} of {self.who}, {when}, {self.status}: "
             f"{self.name!r}, {self.reason!r}; {self.leakage}>"
         )
+
+    @property
+    def who(self) -> str:
+        """Name and beginning of the key of who asks."""
+        return f"{self.known_as} {self.requester[:8]}".strip()
 
     def preview(self) -> Array:
         """The exact value that the request is about; this is written to the audit log."""
@@ -85,11 +92,13 @@ class Requests:
 
     def _read(self, everything: bool = False) -> list[Asked]:
         found, _ = self._owner.call({"do": "asked", "everything": everything})
+        self._owner.keep_head(found["head"])
         return [
             Asked(
                 self._owner,
                 r["id"],
                 r["requester"],
+                r["known_as"],
                 r["created"],
                 r["name"],
                 r["reason"],
@@ -126,6 +135,10 @@ class Answering(ABC):
     @abstractmethod
     def call(self, header: dict[str, Any], arrays: Sequence[Array] = ()) -> Reply:
         """Send a command and wait for the reply."""
+
+    @abstractmethod
+    def keep_head(self, head: dict[str, Any]) -> None:
+        """Remember where the node says that its audit log stands, with all releases so far."""
 
     @property
     def requests(self) -> Requests:

@@ -195,7 +195,7 @@ class Client(Answering):
         """Ask for a value; asking again with the token gives the same bytes at no charge."""
         ask = {"do": do, **what, "token": token}
         found, arrays = self.again(ask)
-        self._keep_head(found["head"])
+        self.keep_head(found["head"])
         if arrays:
             return arrays[0]
         spec = from_wire(found["spec"])
@@ -204,7 +204,7 @@ class Client(Answering):
         return value
 
     # -- the audit log --------------------------------------------------------------------------
-    def _keep_head(self, head: dict[str, Any]) -> None:
+    def keep_head(self, head: dict[str, Any]) -> None:
         """Remember where the node said that its log stands; two stories do not go together."""
         found = check_signed(head, self.key)
         if not self.heads or found != self.heads[-1]:

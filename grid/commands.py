@@ -43,6 +43,8 @@ class Visit:
     results : what earlier commands of this connection made: an object's id, or why there is none.
     downloads : large arrays on their way to it.
     seats : computations among nodes that it drives.
+    number : of the present command.
+    told : number of the log's head that was sent last with answers of these.
     """
 
     caller: str
@@ -50,6 +52,7 @@ class Visit:
     downloads: dict[str, Array] = field(default_factory=dict)
     seats: set[str] = field(default_factory=set)
     number: int = 0
+    told: int = 0
 
 
 @dataclass(frozen=True)

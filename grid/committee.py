@@ -50,6 +50,8 @@ class _Channel:
         while sent and sent[0].done:
             sent.popleft().result()
         found, arrays = self._clients[name].call({"do": "answers", "session": self._session})
+        if "head" in found:
+            self._clients[name].keep_head(found["head"])
         for header, count in found["answers"]:
             self._replies[name].append((header, arrays[:count]))
             arrays = arrays[count:]

@@ -94,7 +94,7 @@ class DuetRequests(Requests):
         columns = ["Request Name", "Reason", "Request ID", "From", "Shape", "Tells"]
         return Table(
             columns,
-            [(x.name, x.reason, x.id, x.requester[:8], x.shape, x.leakage) for x in self],
+            [(x.name, x.reason, x.id, x.who, x.shape, x.leakage) for x in self],
         )
 
     @property

@@ -57,6 +57,7 @@ class DuetNode(Node):
         self.guests: dict[str, Guest] = {}
         self._invitations: list[_Invitation] = []
         super().__init__(name, folder, **options)
+        self.names = lambda: {key: guest.name for key, guest in self.guests.items()}
         found = self.state.fact(GUESTS)
         if found is not None:
             self.guests = {key: Guest(**guest) for key, guest in decode(found).items()}

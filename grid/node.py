@@ -102,11 +102,14 @@ class Node:
         self._recover()
 
     def _remember_name(self) -> None:
-        known = self.state.fact("name")
-        if known is not None and known.decode() != self.name:
-            raise ConfigError(f"the folder belongs to the node {known.decode()!r}")
+        name, kind = (self.state.fact(fact) for fact in ("name", "kind"))
+        if name is not None and name.decode() != self.name:
+            raise ConfigError(f"the folder belongs to {name.decode()!r}, not to {self.name!r}")
+        if kind is not None and kind.decode() != self.kind:
+            raise ConfigError(f"the folder is that of a {kind.decode()}, not of a {self.kind}")
         with self.state.transaction():
             self.state.set_fact("name", self.name.encode())
+            self.state.set_fact("kind", self.kind.encode())
 
     # -- commands -------------------------------------------------------------------------------
     def handle(

@@ -186,6 +186,12 @@ class Operators(Handle):
             raise ShapeMismatch(f"cannot squeeze axes {axis} of shape {self.shape}")
         return self.reshape([n for i, n in enumerate(self.shape) if i not in gone])
 
+    def item(self) -> Self:
+        """The only element, as a pointer to a single number."""
+        if self.size != 1:
+            raise ShapeMismatch(f"item takes one element, this has shape {self.shape}")
+        return self.reshape([])
+
     def astype(self, dtype: Any) -> Self:
         """Of another type: bool, int or float."""
         kind = {"b": "bool", "i": "int", "u": "int", "f": "float"}.get(np.dtype(dtype).kind, "")

@@ -211,6 +211,7 @@ def show(
     return {
         "id": key,
         "requester": requester,
+        "known_as": node.names().get(requester, ""),
         "created": created,
         "name": body["name"],
         "reason": body["reason"],

@@ -47,7 +47,6 @@ def shop(
             "node": node.name,
             "kind": node.kind,
             "pages": pages,
-            "people": node.names(),
             "form_token": None if session is None else session.form,
         }
 

@@ -36,8 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Serve until stopped."""
+    from mpyc_core.grid.connect import read_ticket
     from mpyc_core.grid.node import Node
 
+    for registry in options.registry:
+        read_ticket(registry)
     node = Node(options.name, options.data)
     try:
         node.host = _host(options.host, options.address)

@@ -214,6 +214,7 @@ def test_noise_made_among_the_nodes_is_charged_by_each(three: list[VirtualNode])
         noisy = together.release(total, 0.5)
         assert abs(float(noisy) - truth) < 10 / 0.5 * 15
         assert float(noisy) != pytest.approx(truth, abs=1e-6)
+        assert [n.heads[-1] for n in three] == [n.node.audit.head() for n in three]
         assert spent() == pytest.approx([0.5] * 3)
         with pytest.raises(BudgetExceeded, match="the release costs"):
             together.release(total, 0.6)  # more than is left

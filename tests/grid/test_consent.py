@@ -12,6 +12,7 @@ import pytest
 import mpyc_core as mpc
 from mpyc_core.errors import (
     BudgetExceeded,
+    ConsistencyCheckFailed,
     FrameError,
     PermissionDenied,
     RequestDenied,
@@ -200,6 +201,27 @@ def test_every_owner_must_agree(clinic: Clinic) -> None:
         asked.get()
     partner.requests[0].accept()
     assert asked.wait() == pytest.approx(clinic.target.sum())
+
+
+def test_the_logs_head_goes_to_requester_and_owners(clinic: Clinic) -> None:
+    """Whoever has it finds out if the log is cut behind a release."""
+    node, partner = clinic.node, clinic.node.connect()
+    theirs = partner.send(np.ones(442), tags=["#w"], searchable=True)
+    asked = (clinic.labels * node.pointer(theirs.id)).sum().request(reason="both")
+    for owner in (node.owner, partner):
+        owner.requests[0].accept()
+    asked.wait()
+    log = node.node.audit
+    last = log.head().number
+    assert node.heads[-1].number == last
+    assert len(partner.requests) == 0 and partner.heads[-1] == log.head()
+    with node.node.state.transaction():  # by the node's own owner, at the disk
+        node.node.state.run("DELETE FROM audit WHERE seq >= ?", last)
+        log.append("nothing happened")
+        log.append("nothing at all")
+    for client in (node, partner):
+        with pytest.raises(ConsistencyCheckFailed, match="rewritten"):
+            client.verify(client.heads[-1])
 
 
 def test_one_denial_is_enough_and_says_why(clinic: Clinic) -> None:

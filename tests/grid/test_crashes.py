@@ -130,7 +130,7 @@ def test_only_one_process_runs_a_node(tmp_path: Path) -> None:
         VirtualNode("a", tmp_path / "n")
     with VirtualNode("a", tmp_path / "n"):
         pass
-    with pytest.raises(ConfigError, match="node 'a'"):
+    with pytest.raises(ConfigError, match="belongs to 'a'"):
         VirtualNode("b", tmp_path / "n")
 
 

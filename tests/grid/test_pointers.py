@@ -284,3 +284,10 @@ def test_commands_have_schemas(node: VirtualNode) -> None:
     ):
         with pytest.raises(FrameError):
             node.call(header, [])
+
+
+def test_item_is_a_pointer(node: VirtualNode) -> None:
+    x = node.send([[7]])
+    assert x.item().shape == () and int(x.item().get()) == 7
+    with pytest.raises(ShapeMismatch):
+        node.send([1, 2]).item()
