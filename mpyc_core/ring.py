@@ -12,6 +12,7 @@ Arithmetic goes through the ring, for `x + y` and `np.sum` do not know pairs of 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from types import ModuleType
 from typing import Any
 
@@ -49,12 +50,12 @@ class Ring:
         if self.bits not in SIZES:
             raise ConfigError(f"expected a ring of 32, 64 or 128 bits, got {self.bits!r}")
 
-    @property
+    @cached_property
     def dtype(self) -> np.dtype[Any]:
         """Data type of an element: unsigned, little-endian; for 128 bits (lo, hi)."""
         return limbs.DTYPE if self.bits == 128 else np.dtype(f"<u{self.bytes}")
 
-    @property
+    @cached_property
     def signed(self) -> np.dtype[Any]:
         """Data type of `to_int`: NumPy's signed integers, for 128 bits Python's as objects."""
         return np.dtype(object) if self.bits == 128 else np.dtype(f"<i{self.bytes}")
@@ -344,8 +345,9 @@ class Ring:
         return s
 
     def _check(self, *operands: Array) -> None:
+        expected = self.dtype
         for x in operands:
-            if x.dtype != self.dtype:
+            if x.dtype is not expected and x.dtype != expected:
                 raise RingMismatch(
                     f"expected elements of {self.name} (dtype {self.dtype}), got dtype {x.dtype}"
                 )

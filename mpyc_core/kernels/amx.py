@@ -16,8 +16,6 @@ if config.DISABLE_JIT:
         clear,
         configure,
         keep,
-        load_left,
-        load_right,
         release,
         split_octets,
     )
@@ -27,8 +25,6 @@ else:
         clear,
         configure,
         keep,
-        load_left,
-        load_right,
         release,
     )
     from .octets_llvm import split_octets
@@ -39,8 +35,6 @@ __all__ = [
     "clear",
     "configure",
     "keep",
-    "load_left",
-    "load_right",
     "release",
     "split_octets",
 ]

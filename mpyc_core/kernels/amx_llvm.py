@@ -1,8 +1,4 @@
-"""Tiles of AMX: sums to which products of octets are added.
-
-There are sums of two levels, a left operand and two right operands. Sums and the left operand are
-columns of two tiles, one below the other; a right operand is one tile.
-"""
+"""Tiles of AMX: sums of four levels, to which products of octets are added."""
 
 from __future__ import annotations
 
@@ -16,7 +12,7 @@ from numba.extending import intrinsic
 _OCTET, _WORD = ir.IntType(8), ir.IntType(64)
 _POINTER = _OCTET.as_pointer()
 _ROW_BYTES, _TILE_BYTES, _ROWS = 64, 1024, 16
-_SUMS, _LEFT, _RIGHT = ((0, 1), (2, 3)), (4, 5), (6, 7)
+_SUMS, _LEFT, _RIGHT = (0, 1, 2, 3), 4, (5, 6, 7)
 
 
 def _call(builder: Any, name: str, *args: Any) -> None:
@@ -48,7 +44,7 @@ def configure(typing: Any, height: Any) -> Any:
         builder.store(ir.Constant(layout, octets), place)
         first = builder.bitcast(place, _POINTER)
         height = builder.trunc(args[0], _OCTET)
-        for tile in range(_RIGHT[0]):
+        for tile in (*_SUMS, _LEFT):
             builder.store(height, builder.gep(first, [_WORD(48 + tile)]))
         _call(builder, "ldtilecfg", first)
         return context.get_dummy_value()
@@ -72,65 +68,60 @@ def clear(typing: Any) -> Any:
     """All sums become zero."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        for tile in (*_SUMS[0], *_SUMS[1]):
+        for tile in _SUMS:
             _call(builder, "tilezero", _OCTET(tile))
         return context.get_dummy_value()
 
     return types.void(), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def load_left(typing: Any, left: Any, index: Any) -> Any:
-    """Take the left operand from octet `index` on: two tiles of 16 rows of 64 octets."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        first = _address(context, builder, signature.args[0], *args)
-        for which, tile in enumerate(_LEFT):
-            place = _tile_at(builder, first, which)
-            _call(builder, "tileloadd64", _OCTET(tile), place, _WORD(_ROW_BYTES))
-        return context.get_dummy_value()
-
-    return types.void(left, types.intp), code
-
-
 @intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
-def load_right(typing: Any, which: Any, right: Any, index: Any) -> Any:
-    """Take right operand `which`, a literal, from octet `index` on: a tile of 16 rows.
+def add_products(
+    typing: Any, left: Any, a: Any, a_step: Any, right: Any, b: Any, b_step: Any, first: Any
+) -> Any:
+    """Add to the sums of level t the products of left tile i and right tile first + t - i.
 
-    Row q has for each of 16 columns the octets that octets 4q to 4q + 3 of a row of the left
-    operand are multiplied by.
+    Every tile is loaded once: of right ones three are kept, and the fourth takes the place of the
+    one that is not needed any more.
+
+    Parameters
+    ----------
+    left : octets; tile i, of 16 rows of 64 octets, starts at octet a + i * a_step.
+    right : octets; tile j starts at b + j * b_step. Row q has for each of 16 columns the octets
+        that octets 4q to 4q + 3 of a row of a left tile are multiplied by.
+    first : a literal. There are first + 4 tiles of each operand.
     """
-    tile = _RIGHT[which.literal_value]
+    s, levels = first.literal_value, len(_SUMS)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        place = _address(context, builder, signature.args[1], *args[1:])
-        _call(builder, "tileloadd64", _OCTET(tile), place, _WORD(_ROW_BYTES))
+        x, y = (_address(context, builder, signature.args[i], *args[i : i + 2]) for i in (0, 3))
+
+        def load(tile: int, base: Any, step: Any, which: int) -> None:
+            place = builder.gep(base, [builder.mul(step, _WORD(which))])
+            _call(builder, "tileloadd64", _OCTET(tile), place, _WORD(_ROW_BYTES))
+
+        for j in range(s + levels - 1, s, -1):
+            load(_RIGHT[j % 3], y, args[5], j)
+        for i in range(s + levels):
+            load(_LEFT, x, args[2], i)
+            for t in range(levels - 1, max(i - s, 0) - 1, -1):
+                j = s + t - i
+                if t == 0:
+                    load(_RIGHT[j % 3], y, args[5], j)
+                tiles = _SUMS[t], _LEFT, _RIGHT[j % 3]
+                _call(builder, "tdpbuud", *(_OCTET(tile) for tile in tiles))
         return context.get_dummy_value()
 
-    return types.void(which, right, types.intp), code
-
-
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
-def add_products(typing: Any, level: Any, which: Any) -> Any:
-    """Add to sums of a level the left operand times right operand `which`; both are literals."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        right = _RIGHT[which.literal_value]
-        for total, left in zip(_SUMS[level.literal_value], _LEFT, strict=True):
-            tiles = total, left, right
-            _call(builder, "tdpbuud", *(_OCTET(tile) for tile in tiles))
-        return context.get_dummy_value()
-
-    return types.void(level, which), code
+    return types.void(left, types.intp, types.intp, right, types.intp, types.intp, first), code
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def keep(typing: Any, sums: Any, index: Any) -> Any:
-    """Write the sums of both levels from octet `index` on: four tiles of 16 rows of 16 words."""
+    """Write the sums of all levels from octet `index` on: four tiles of 16 rows of 16 words."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         first = _address(context, builder, signature.args[0], *args)
-        for which, tile in enumerate((*_SUMS[0], *_SUMS[1])):
+        for which, tile in enumerate(_SUMS):
             place = _tile_at(builder, first, which)
             _call(builder, "tilestored64", _OCTET(tile), place, _WORD(_ROW_BYTES))
         return context.get_dummy_value()

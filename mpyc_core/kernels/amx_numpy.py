@@ -16,39 +16,34 @@ _thread = threading.local()
 
 def configure(height: int) -> None:
     """Shape the tiles: sums and left operands have `height` rows, right operands 16."""
-    _thread.height, _thread.right = height, [None, None]
+    _thread.height = height
 
 
 def release() -> None:
     """Give the tiles back."""
-    del _thread.height, _thread.right
+    del _thread.height
 
 
 def clear() -> None:
     """All sums become zero."""
-    _thread.sums = np.zeros((2, 2, _ROWS, 16), np.uint32)
+    _thread.sums = np.zeros((4, _ROWS, 16), np.uint32)
 
 
-def load_left(left: Array, index: int) -> None:
-    """Take the left operand from octet `index` on: two tiles of 16 rows of 64 octets."""
-    _thread.left = left[index : index + 2 * _TILE].reshape(2, _ROWS, 64).astype(np.uint32)
-
-
-def load_right(which: int, right: Array, index: int) -> None:
-    """Take right operand `which` from octet `index` on: a tile of 16 rows."""
-    octets = right[index : index + _TILE].reshape(_ROWS, 16, 4).transpose(0, 2, 1)
-    _thread.right[which] = octets.reshape(64, 16).astype(np.uint32)
-
-
-def add_products(level: int, which: int) -> None:
-    """Add to sums of a level the product of the left operand and right operand `which`."""
-    for row in range(2):
-        left = _thread.left[row, : _thread.height]
-        _thread.sums[level, row, : _thread.height] += left @ _thread.right[which]
+def add_products(
+    left: Array, a: int, a_step: int, right: Array, b: int, b_step: int, first: int
+) -> None:
+    """Add to the sums of level t the products of left tile i and right tile first + t - i."""
+    height = _thread.height
+    for i in range(first + 4):
+        x = left[a + i * a_step :][: height * 64].reshape(height, 64).astype(np.uint32)
+        for t in range(max(i - first, 0), 4):
+            start = b + (first + t - i) * b_step
+            y = right[start : start + _TILE].reshape(_ROWS, 16, 4).transpose(0, 2, 1)
+            _thread.sums[t, :height] += x @ y.reshape(64, 16).astype(np.uint32)
 
 
 def keep(sums: Array, index: int) -> None:
-    """Write the sums of both levels from octet `index` on: four tiles of 16 rows of 16 words."""
+    """Write the sums of all levels from octet `index` on: four tiles of 16 rows of 16 words."""
     octets = _thread.sums.reshape(-1).view(np.uint8)
     sums[index : index + octets.size] = octets
 

@@ -34,6 +34,8 @@ def matmul(a: Array, b: Array, into: Into | None = None) -> Array:
     ----------
     into : multiplies two matrices, in a ring of its own; by default Z/2^k as the dtype says.
     """
+    if a.ndim == b.ndim == 2 and a.shape[1] == b.shape[0]:
+        return _matrix(_aligned(a), _aligned(b), into)
     left = a[None, :] if a.ndim == 1 else a
     right = b[:, None] if b.ndim == 1 else b
     if min(a.ndim, b.ndim) == 0 or left.shape[-1] != right.shape[-2]:
@@ -99,4 +101,7 @@ def _split(fn: Any, rows: int, mac_per_row: int) -> None:
 
 def _aligned(x: Array) -> Array:
     """`x` as kernels take it; a received frame may begin at any byte."""
+    flags = x.flags
+    if flags.c_contiguous and flags.aligned:
+        return x
     return np.require(x, requirements=["C", "A"])

@@ -2,8 +2,8 @@
 
 An operand is given by offsets: element (i, j) stands at the sum of one of row i and one of column
 j, so that matrices, transposed matrices and the windows of a convolution are all the same.
-A step is 64 places of the inner sum. A panel holds, for each octet of the elements, all its steps:
-of left operands pairs of tiles of rows, of right operands tiles of 16 columns.
+A step is 64 places of the inner sum. A panel holds, for each octet of the elements, a tile for
+every step: of 16 rows of the left operand or fewer, of 16 columns of the right one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ Array = npt.NDArray[Any]
 STEP = 64
 ROWS = 16
 TILE = STEP * ROWS
-PAIR = 2 * TILE
 COLUMNS = 16
 """Columns of a panel of right operands."""
 
@@ -89,25 +88,25 @@ def pack_left(
     group: Array,
     out: Array,
 ) -> None:
-    """Panels of two tiles of `height` rows each; beyond the last column come zeros.
+    """Panels of `height` rows; beyond the last column come zeros.
 
     Rows beyond the last one are left as they were: they become rows of sums that nobody reads.
     """
     octets = words * x.itemsize
     steps = (k1 - k0 + STEP - 1) // STEP
-    rest, stride = (k1 - k0) % STEP, steps * PAIR
+    rest, stride = (k1 - k0) % STEP, steps * TILE
     zero = fill(out, 0)
     for i in range(i0, i1):
-        tile, line = (i - i0) // height, (i - i0) % height
-        at = tile // 2 * octets * stride + tile % 2 * TILE + line * STEP
+        panel, line = (i - i0) // height, (i - i0) % height
+        at = panel * octets * stride + line * STEP
         start = base + rows[i]
         for k in range(k0, k1, STEP):
             fetch(x, start, columns, k, STEP, words, group)
             split_words(words, group, out, at, stride)
-            at += PAIR
+            at += TILE
         if rest:
             for plane in range(octets):
-                store_some(out, at - PAIR + plane * stride + rest, zero, STEP - rest)
+                store_some(out, at - TILE + plane * stride + rest, zero, STEP - rest)
 
 
 @device
@@ -126,13 +125,13 @@ def pack_right(
 ) -> None:
     """Panels of 16 columns each.
 
-    Beyond the last row comes what the offsets there name: it meets zeros. Columns beyond the last
-    one become columns of sums that nobody reads.
+    Beyond the last row is whatever was there, or what the offsets name: it meets zeros. Columns
+    beyond the last one become columns of sums that nobody reads.
     """
     octets = words * x.itemsize
     steps = (k1 - k0 + STEP - 1) // STEP
     stride = steps * TILE
-    for k in range(k0, k0 + steps * STEP, 4):
+    for k in range(k0, k1, 4):
         step, line = (k - k0) // STEP, (k - k0) % STEP // 4
         at = step * TILE + line * STEP
         for j in range(j0, j1, COLUMNS):

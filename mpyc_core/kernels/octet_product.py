@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from mpyc_core.jit import device, inlined, kernel
 
-from .amx import add_products, available, clear, configure, keep, load_left, load_right, release
-from .octet_panels import COLUMNS, PAIR, ROWS, STEP, TILE, pack_left, pack_right
+from .amx import add_products, available, clear, configure, keep, release
+from .octet_panels import COLUMNS, ROWS, STEP, TILE, pack_left, pack_right
 from .simd import fill, narrow_some, shl, shr, widen_some, zip_high, zip_low
 
 Array = npt.NDArray[Any]
@@ -28,8 +28,10 @@ PANEL = 8192
 HEIGHT = 8 * ROWS
 """Rows of left operands packed at once: half of a second-level cache."""
 WIDTH = 64 * COLUMNS
-"""Columns of right operands packed at once."""
-_SUMS = 16 * PAIR
+"""Columns of right operands packed at once, so that left ones are packed again rarely."""
+NARROW = 8 * COLUMNS
+"""The same where left operands are packed but once: what was just packed is in the cache."""
+_SUMS = 16 * TILE
 _LEFT = HEIGHT * PANEL
 _RIGHT = WIDTH * PANEL
 WORKSPACE = _SUMS + _LEFT + _RIGHT
@@ -40,37 +42,29 @@ WORKSPACE = _SUMS + _LEFT + _RIGHT
 def sum_products(
     left: Array, a: int, right: Array, b: int, steps: int, octets: int, sums: Array
 ) -> None:
-    """Two tiles of sums for every power 2^(8s), of a panel of each operand.
-
-    Two powers are made at once, for they share right operands.
-    """
-    rows, columns = steps * PAIR, steps * TILE
-    for s in range(0, octets, 2):
+    """A tile of sums for every power 2^(8s), of a panel of each operand, four powers at once."""
+    stride = steps * TILE
+    for s in range(0, octets, 4):
         clear()
         for step in range(steps):
-            x, y = a + step * PAIR, b + step * TILE + (s + 1) * columns
-            load_right(0, right, y)
-            for i in range(0, s + 2, 2):
-                load_left(left, x)
-                add_products(1, 0)
-                load_right(1, right, y - columns)
-                add_products(0, 1)
-                load_left(left, x + rows)
-                add_products(1, 1)
-                if i < s:
-                    load_right(0, right, y - 2 * columns)
-                    add_products(0, 0)
-                x += 2 * rows
-                y -= 2 * columns
-        keep(sums, s * PAIR)
+            x, y = a + step * TILE, b + step * TILE
+            if s == 0:
+                add_products(left, x, stride, right, y, stride, 0)
+            elif s == 4:
+                add_products(left, x, stride, right, y, stride, 4)
+            elif s == 8:
+                add_products(left, x, stride, right, y, stride, 8)
+            else:
+                add_products(left, x, stride, right, y, stride, 12)
+        keep(sums, s * TILE)
 
 
 @inlined
 def four(sums: Array, at: int, like: Array) -> Any:
     """Sums of four neighbouring powers, joined: less than 2^57 in every lane."""
-    top = widen_some(sums, at // 4 + 3 * PAIR // 4, 4, 8, like)
-    top = shl(top, 8) + widen_some(sums, at // 4 + 2 * PAIR // 4, 4, 8, like)
-    top = shl(top, 8) + widen_some(sums, at // 4 + PAIR // 4, 4, 8, like)
+    top = widen_some(sums, at // 4 + 3 * TILE // 4, 4, 8, like)
+    top = shl(top, 8) + widen_some(sums, at // 4 + 2 * TILE // 4, 4, 8, like)
+    top = shl(top, 8) + widen_some(sums, at // 4 + TILE // 4, 4, 8, like)
     return shl(top, 8) + widen_some(sums, at // 4, 4, 8, like)
 
 
@@ -85,14 +79,14 @@ def join(
             w0 = w0 + widen_some(c, place, 4, count, like)
         narrow_some(c, place, 4, count, w0)
         return
-    w1 = four(sums, at + 4 * PAIR, like)
+    w1 = four(sums, at + 4 * TILE, like)
     if octets == 8:
         w0 = w0 + shl(w1, 32)
         if add:
             w0 = w0 + widen_some(c, place, 8, count, like)
         narrow_some(c, place, 8, count, w0)
         return
-    high = four(sums, at + 8 * PAIR, like) + shl(four(sums, at + 12 * PAIR, like), 32)
+    high = four(sums, at + 8 * TILE, like) + shl(four(sums, at + 12 * TILE, like), 32)
     if add:
         x = widen_some(c, 2 * place, 8, 2 * count, like)
         y = widen_some(c, 2 * place + 8, 8, 2 * count - 8, like)
@@ -127,16 +121,17 @@ def multiply_panels(
     like: Array,
 ) -> None:
     """c[c0 + i * ldc + j] (+)= packed rows times packed columns, in elements of c."""
-    left_panel, right_panel = octets * steps * PAIR, octets * steps * TILE
+    panel = octets * steps * TILE
     for j in range(0, columns, COLUMNS):
-        for i in range(0, rows, 2 * height):
-            a, b = i // (2 * height) * left_panel, j // COLUMNS * right_panel
+        for i in range(0, rows, height):
+            a, b = i // height * panel, j // COLUMNS * panel
             sum_products(left, a, right, b, steps, octets, sums)
-            for line in range(min(2 * height, rows - i)):
-                at = line // height * TILE + line % height * STEP
+            for line in range(min(height, rows - i)):
                 place = c0 + (i + line) * ldc + j
                 for k in range(0, min(COLUMNS, columns - j), 8):
-                    join(sums, at + 4 * k, octets, c, place + k, columns - j - k, add, like)
+                    join(
+                        sums, line * STEP + 4 * k, octets, c, place + k, columns - j - k, add, like
+                    )
 
 
 _SIGNATURES = (
@@ -185,9 +180,10 @@ def multiply(
     most = PANEL // octets
     sums, left, right = work[:_SUMS], work[_SUMS : _SUMS + _LEFT], work[_SUMS + _LEFT :]
     packed = -1, -1, -1
+    at_once = NARROW if height <= HEIGHT and depth <= most else WIDTH
     for n in range(count):
-        for j0 in range(0, width, WIDTH):
-            j1 = min(j0 + WIDTH, width)
+        for j0 in range(0, width, at_once):
+            j1 = min(j0 + at_once, width)
             for k0 in range(0, depth, most):
                 k1 = min(k0 + most, depth)
                 steps = (k1 - k0 + STEP - 1) // STEP
