@@ -197,12 +197,13 @@ def sensitivity(node: Node, visit: Visit, header: Header, arrays: Sequence[Array
     value=checks.natural,
     sensitivity=checks.natural,
     epsilon=checks.positive,
+    times=checks.natural,
 )
 def afford(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> Reply:
-    """Whether this node would pay for a noisy value, and if not, why; nothing is charged."""
+    """Whether this node would pay for a noisy value so many times, and if not, why."""
     epsilon = exact(header["epsilon"], "epsilon")
     seat = _seat(node, visit, header["session"])
-    seat.afford(header["value"], header["sensitivity"], epsilon)
+    seat.afford(header["value"], header["sensitivity"], epsilon, header["times"])
     return {}, []
 
 

@@ -12,11 +12,15 @@ import numpy.typing as npt
 
 from mpyc_core.errors import ConfigError, PeerTimeout, ShareError
 from mpyc_core.ml.tensor import SecretTensor
+from mpyc_core.privacy.mechanisms import epsilon_for_error
+from mpyc_core.privacy.price import Price, exact
+from mpyc_core.privacy.regression import Fitted, Kind
 from mpyc_core.privacy.shared import add_noise, clip
 from mpyc_core.protocols.session import Session
 
 from .asking import Request
 from .client import Client
+from .fitting import Scale, checked, fit
 from .handle import Handle
 from .keys import fresh_id
 from .link import Pending
@@ -194,7 +198,14 @@ class Committee:
                 found.append(Request(node, key))
         return found
 
-    def release(self, x: SecretTensor, epsilon: float, why: str = "") -> Any:
+    def release(
+        self,
+        x: SecretTensor,
+        epsilon: float | None = None,
+        why: str = "",
+        *,
+        error: float | None = None,
+    ) -> Any:
         """Open a value with noise that the nodes make together; nobody ever holds the exact one.
 
         Each node finds by itself how much one of its records can change the value, and charges its
@@ -204,8 +215,9 @@ class Committee:
         ----------
         x : made of rows by operations whose range is known: clip rows first (`clip_rows`), stack
             those of several nodes with numpy.concatenate, then sum, or multiply transposed rows by
-            rows.
+            rows. What is approximated on shares is clipped again behind the approximation.
         epsilon : the price, at every node.
+        error : instead of it, what all elements' noise stays below with 95 % probability.
 
         Raises
         ------
@@ -213,14 +225,84 @@ class Committee:
         PermissionDenied, BudgetExceeded : a policy or a budget does not allow it; says what does.
         RequestDenied : a node does not pay after all.
         """
-        self.session.wait()
-        header: dict[str, Any] = {"do": "sensitivity", "session": self.id, "value": x.ref.id}
-        found = max(1, *(int(node.call(header)[0]["units"]) for node in self.nodes.values()))
-        header |= {"do": "afford", "sensitivity": found, "epsilon": float(epsilon)}
+        if (epsilon is None) == (error is None):
+            raise ConfigError("give epsilon or error, one of them")
+        found = self._units(x)
+        if error is not None:
+            target = exact(error, "error") * (1 << x.f)
+            epsilon = epsilon_for_error(target, found, count=max(1, x.size)).epsilon
+        return self._released(x, found, float(epsilon or 0.0), why)[0]
+
+    def _released(
+        self, x: SecretTensor, units: int, epsilon: float, why: str, times: int = 1
+    ) -> tuple[Any, Price]:
+        """Noise for so many units, opened; refused unless the budgets cover it `times` times."""
+        header = {"do": "afford", "session": self.id, "value": x.ref.id, "times": times}
         for node in self.nodes.values():
-            node.call(header)
-        noisy, _ = add_noise(x, found, epsilon)
-        return noisy.reveal(why=why)
+            node.call({**header, "sensitivity": units, "epsilon": epsilon})
+        noisy, price = add_noise(x, units, epsilon)
+        return noisy.reveal(why=why), price
+
+    def _units(self, x: SecretTensor) -> int:
+        """By how much one record of any node can change a value, in units of its last place."""
+        self.session.wait()
+        header = {"do": "sensitivity", "session": self.id, "value": x.ref.id}
+        return max(1, *(int(node.call(header)[0]["units"]) for node in self.nodes.values()))
+
+    def regression(
+        self,
+        kind: Kind,
+        x: SecretTensor,
+        y: SecretTensor,
+        *,
+        centre: npt.ArrayLike,
+        spread: npt.ArrayLike,
+        epsilon: float,
+        names: Sequence[str] = (),
+        steps: int = 2,
+        lr: float = 0.5,
+        reach: float = 1.5,
+        residual: float = 1.0,
+    ) -> Fitted:
+        """Linear or logistic regression on the rows of all nodes; epsilon pays for all of it.
+
+        Noisy gradient descent: every step releases one noisy gradient. Few steps stop early, which
+        draws coefficients towards 0 as a ridge does; with a larger epsilon take more steps.
+
+        Parameters
+        ----------
+        kind : "linear", or "logistic" for targets of 0 and 1.
+        x, y : shared rows of shape (n, columns), and their targets.
+        centre, spread : where each column, and last a linear target, usually is, and how far around
+            that: known from elsewhere, not from these data. Coefficients come in the data's units.
+        epsilon : the price of all steps together.
+        names : of the columns.
+        steps, lr : of the descent; step i moves by lr / sqrt(i).
+        reach, residual : columns and residuals are clipped to these, in standard units.
+
+        Raises
+        ------
+        PermissionDenied, BudgetExceeded : as `release`; before the first step if a budget does not
+            cover all of them.
+
+        Security
+        --------
+        Every step is a `release`. The models of all steps are public, which the price covers.
+        """
+        checked(x, y, names, (lr, reach, residual), steps)
+        return fit(
+            self,
+            kind,
+            x,
+            y,
+            Scale.of(centre, spread, x.shape[1], kind),
+            epsilon=epsilon,
+            steps=steps,
+            lr=lr,
+            reach=reach,
+            residual=residual,
+            names=names,
+        )
 
     def clip_rows(self, x: SecretTensor, lower: float, upper: float) -> SecretTensor:
         """x between two bounds, enforced on the secret values."""

@@ -265,6 +265,24 @@ class Operators(Handle):
         """The covariance matrix of columns, rows being observations."""
         return self._run("covariance", self)
 
+    def regression(
+        self,
+        target: Any,
+        kind: str = "linear",
+        *,
+        steps: int | None = None,
+        lr: float | None = None,
+    ) -> Self:
+        """Coefficients of the columns, and last the constant, of a linear or logistic model.
+
+        With noise it is noisy gradient descent: steps and learning rate are those of
+        `mpyc_core.privacy.private_regression`. The exact fit is by least squares or maximum
+        likelihood. Bring columns to what is usual first, for less noise, as in
+        ((x - centre) / spread).clip(-1.5, 1.5).
+        """
+        rate = None if lr is None else float(lr)
+        return self._run("regression", self, self._other(target), kind=kind, steps=steps, lr=rate)
+
     def sigmoid(self) -> Self:
         """1 / (1 + exp(-x))."""
         return self._run("sigmoid", self)

@@ -211,12 +211,12 @@ class Seat:
             return 0
         return units_of(self, self._server.labels.get(value), self.f_of(value))
 
-    def afford(self, value: int, sensitivity: int, epsilon: Fraction) -> None:
-        """Say why this node would not pay for a noisy value; charges nothing."""
+    def afford(self, value: int, sensitivity: int, epsilon: Fraction, times: int) -> None:
+        """Say why this node would not pay for a noisy value `times` times; charges nothing."""
         if self._server is not None:
             meta = self._server.party.evaluator.values[value].meta
             label, count = self._server.labels.get(value), max(1, math.prod(meta.shape))
-            afford(self, label, meta.f, sensitivity, epsilon, count)
+            afford(self, label, meta.f, sensitivity, epsilon, count, times)
 
     def f_of(self, value: int) -> int:
         """Fraction bits of a shared value."""

@@ -151,9 +151,15 @@ def charges_of(
 
 
 def afford(
-    seat: Seat, label: Label, f: int, sensitivity: int, epsilon: Fraction, count: int
+    seat: Seat,
+    label: Label,
+    f: int,
+    sensitivity: int,
+    epsilon: Fraction,
+    count: int,
+    times: int,
 ) -> None:
-    """Say why noise made among the parties would not be paid for; charges nothing.
+    """Say why noise made among the parties would not be paid for `times` times; charges nothing.
 
     Raises
     ------
@@ -162,10 +168,10 @@ def afford(
     if not seat.cards or isinstance(label.state, Public):
         return
     for charge in charges_of(seat, label, f, sensitivity, epsilon, count):
-        left = seat.node.ledger.remaining(charge.account)
-        if not left.covers(charge.price):
+        left, price = seat.node.ledger.remaining(charge.account), charge.price * times
+        if not left.covers(price):
             raise BudgetExceeded(
-                f"{charge.account} has {left} left, the release costs {charge.price}; ask for more "
+                f"{charge.account} has {left} left, the release costs {price}; ask for more "
                 "noise (a smaller epsilon), or ask the owner for a larger budget",
                 party=seat.node.name,
             )

@@ -1,4 +1,4 @@
-"""Statistics that differentially private releases know: histogram, quantile, covariance."""
+"""Statistics that private releases know: histogram, quantile, covariance, regression."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from mpyc_core.errors import ShapeMismatch
 from . import checks
 from .ops import Params, register
 from .spec import FLOAT, INT, Array, Spec
+
+NEWTON = 30
+RIDGE = 1e-6
+"""So that classes which a plane separates have a fit."""
 
 
 def _edges(value: Any) -> bool:
@@ -58,6 +62,32 @@ def _covariance(x: Sequence[Array], params: Params) -> Array:
     return np.asarray(centred.T @ centred / (len(centred) - 1), FLOAT)
 
 
+def _regression_spec(specs: Sequence[Spec], params: Params) -> Spec:
+    x, y = specs
+    if len(x.shape) != 2 or y.shape != x.shape[:1] or not x.shape[0]:
+        raise ShapeMismatch(
+            f"regression needs rows of shape (n, columns) and n targets, got {x.shape}, {y.shape}"
+        )
+    return Spec(FLOAT, (x.shape[1] + 1,))
+
+
+def _regression(x: Sequence[Array], params: Params) -> Array:
+    """The exact fit; NaN where there is none, so that nothing fails because of the data."""
+    table = np.column_stack([x[0].astype(FLOAT), np.ones(len(x[0]))])
+    target = x[1].astype(FLOAT)
+    try:
+        if params["kind"] == "linear":
+            return np.asarray(np.linalg.lstsq(table, target, rcond=None)[0])
+        w = np.zeros(table.shape[1])
+        for _ in range(NEWTON):
+            p = 1 / (1 + np.exp(-np.clip(table @ w, -40, 40)))
+            weighed = table.T @ (table * (p * (1 - p))[:, None]) + RIDGE * np.eye(len(w))
+            w = w - np.linalg.lstsq(weighed, table.T @ (p - target) + RIDGE * w, rcond=None)[0]
+        return w
+    except np.linalg.LinAlgError:
+        return np.full(table.shape[1], np.nan)
+
+
 register("histogram", 1, _histogram_spec, _histogram, edges=_edges)
 register(
     "quantile",
@@ -67,3 +97,12 @@ register(
     q=lambda value: checks.real(value) and 0 <= value <= 1,
 )
 register("covariance", 1, _covariance_spec, _covariance)
+register(
+    "regression",
+    2,
+    _regression_spec,
+    _regression,
+    kind=lambda value: value in ("linear", "logistic"),
+    steps=checks.optional(lambda value: checks.natural(value) and 1 <= value <= 1000),
+    lr=checks.optional(checks.positive),
+)

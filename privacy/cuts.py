@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .fits import Fit, fit_of
 from .integers import exact_histogram, exact_product, exact_sum, quantised, rank_scores
 from .interval import Interval
 from .label import Array, Label, Public, Rows, State, Total, Touched
@@ -90,7 +91,7 @@ class Cut:
     """
 
     node: Any
-    noises: Sequence[Part | Choice]
+    noises: Sequence[Part | Choice | Fit]
     finish: Callable[[Sequence[Array]], Array]
     touched: Touched
 
@@ -176,6 +177,9 @@ def cut_of(step: Step, node: Any) -> Cut | None:
     ------
     Refusal : the rows have no bounds, or lie along another axis.
     """
+    if step.op == "regression":
+        found = fit_of(step, node)
+        return Cut(node, (found,), lambda drawn: drawn[0], found.touched)
     if step.op not in ("var", "std", "covariance", "quantile") or not step.rows:
         return None
     (rows,) = step.rows

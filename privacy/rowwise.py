@@ -36,15 +36,10 @@ def _between(low: int, high: int) -> Rule:
 def _only_plain(rule: Rule) -> Rule:
     """Functions that are approximated on shares, where nothing is promised outside their domain."""
 
-    def checked(step: Step, bounds: Bounds, columns: tuple[int, ...]) -> Interval | None:
-        if step.ring:
-            raise Refusal(
-                f"{step.op} is approximated on shares, without a bound that holds for all inputs; "
-                "release what goes into it, or compute it before sharing"
-            )
-        return rule(step, bounds, columns)
+    def known(step: Step, bounds: Bounds, columns: tuple[int, ...]) -> Interval | None:
+        return None if step.ring else rule(step, bounds, columns)
 
-    return checked
+    return known
 
 
 def _unknown(step: Step, bounds: Bounds, columns: tuple[int, ...]) -> Interval | None:
@@ -62,7 +57,7 @@ def _minimum(step: Step, bounds: Bounds, columns: tuple[int, ...]) -> Interval |
 
 
 def _clip(step: Step, bounds: Bounds, columns: tuple[int, ...]) -> Interval | None:
-    """Clip to [low, high]: bounded even where nothing was known, if both are given."""
+    """Clip plain rows to [low, high]: bounded even where nothing was known, if both are given."""
     low, high = step.params.get("low"), step.params.get("high")
     x = bounds[0]
     if x is None:
@@ -85,10 +80,10 @@ def _clip_units(step: Step, bounds: Bounds, columns: tuple[int, ...]) -> Interva
 
 def _power(step: Step, bounds: Bounds, columns: tuple[int, ...]) -> Interval | None:
     exponent, x = step.params["exponent"], bounds[0]
-    if step.ring and exponent > 2:
-        raise Refusal("roundings of a power on shares add up; write it as products")
     if x is None or not isinstance(exponent, int) or not 0 <= exponent <= 16:
         return None
+    if step.ring and exponent > 2:
+        return None  # the roundings add up
     return x.power(exponent)
 
 
@@ -162,6 +157,8 @@ RULES: dict[str, Rule] = {
 }
 LOGIC = ("and", "or", "xor", "invert")
 """Of truth values; bit by bit on integers nothing is known."""
+CERTAIN = {name for name, rule in RULES.items() if rule is TRUTH} | {"sign", "to_number"}
+"""On shares their results are made of bits, whatever the operands are."""
 
 
 def rowwise(step: Step) -> Rows:
@@ -179,10 +176,10 @@ def rowwise(step: Step) -> Rows:
         for state, look in zip(step.states, step.looks, strict=True)
     ]
     found = _rule(step)(step, bounds, columns)
+    if step.ring and step.op != "clip_units" and not _proved(step, bounds):
+        found = None
     if found is not None:
         found = found.map(lambda a: np.broadcast_to(a, columns))
-    if step.ring and step.op != "clip_units":  # which takes any ring element
-        _range(step, bounds)
     return step.made(first, found, axis=axis)
 
 
@@ -201,16 +198,19 @@ def _cast(step: Step, bounds: Bounds, columns: tuple[int, ...]) -> Interval | No
     return None if bounds[0] is None else bounds[0].outward(0)
 
 
-def _range(step: Step, bounds: Bounds) -> None:
-    """On shares: products before rounding, and differences that are compared, fit the ring."""
-    if any(b is None for b in bounds):
-        raise Refusal(
-            f"an operand of {step.op} has no known bounds; on shares clip values where they enter"
-        )
-    if step.params.get("rounding") == "local":
-        raise Refusal("a product rounded locally is sometimes far wrong; use another rounding")
+def _proved(step: Step, bounds: Bounds) -> bool:
+    """On shares: whether bounds of the result are certain.
+
+    Raises
+    ------
+    Refusal : products before rounding, or differences that are compared, do not fit the ring.
+    """
+    if step.op in CERTAIN or step.out.kind == "bool":
+        return True
+    if any(b is None for b in bounds) or step.params.get("rounding") == "local":
+        return False
     if step.params.get("bits") is not None:
-        raise Refusal(f"bits= of {step.op} is a promise that nothing checks; leave it out")
+        return False  # a promise that nothing checks
     limit = 1 << (step.ring - 2)
     scales = [look.f or 0 for look in step.looks]
     sizes: list[Fraction] = [b.magnitude() for b in bounds if b is not None]
@@ -222,6 +222,7 @@ def _range(step: Step, bounds: Bounds) -> None:
         f, size = max(scales), sum(sizes, Fraction(0))
     if size * (1 << f) >= limit:
         raise Refusal(f"{step.op} may leave the range of the ring; clip to a smaller range")
+    return True
 
 
 OPS = frozenset(RULES) | frozenset(LOGIC) | {"astype"}

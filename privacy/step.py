@@ -62,6 +62,10 @@ class Step:
     out : look of the result.
     ring : bits of the ring of shares; 0 for plain arrays, whose rows are brought to the grid, and
         clipped to their bounds, when they are summed.
+
+    On shares, too, an operation on rows keeps each row to itself, whatever ring elements it meets.
+    So where a range is not proved, as after an approximation, rows stay rows without bounds, and
+    `clip_units`, which holds for any ring element, gives them some.
     """
 
     op: str
@@ -94,7 +98,6 @@ class Step:
         f = self.grid()
         if bounds is not None:
             bounds = bounds.outward(f)
-        if self.ring:
             self.fits(bounds, f)
         # what is touched comes from all rows; a default grid survives integers and comparisons
         from .label import touched
@@ -108,14 +111,9 @@ class Step:
             f if self.ring or self.out.kind == "float" else max(r.f for r in self.rows),
         )
 
-    def fits(self, bounds: Interval | None, f: int) -> None:
-        """Refuse shares whose range is not known to stay inside the ring."""
-        if bounds is None:
-            raise Refusal(
-                f"the range of {self.op} is not known; on shares every value on the way to a "
-                "release needs bounds: clip its operands, or compute it before sharing"
-            )
-        if bounds.magnitude() * (1 << f) >= 1 << (self.ring - 2):
+    def fits(self, bounds: Interval, f: int) -> None:
+        """Refuse shares whose range does not stay inside the ring."""
+        if self.ring and bounds.magnitude() * (1 << f) >= 1 << (self.ring - 2):
             raise Refusal(
                 f"the result of {self.op} may leave the range of the ring; clip to a smaller range "
                 "or use fewer fraction bits"

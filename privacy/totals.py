@@ -18,7 +18,8 @@ from .step import Refusal, Step
 
 NO_BOUNDS = (
     "the rows have no bounds, so one of them could change the result by any amount; clip them "
-    "first, for instance x.clip(low, high), or ask the owner to state bounds"
+    "first, for instance x.clip(low, high), or ask the owner to state bounds. On shares, clip_rows "
+    "holds whatever came before, also behind an approximation"
 )
 
 
@@ -136,7 +137,7 @@ def _mapped(step: Step, x: Rows, w: Array) -> Rows:
     """x @ w with rows along the first axis of a matrix, w public."""
     if len(x.shape) != 2 or x.axis != 0 or w.ndim not in (1, 2):
         raise Refusal("a product of rows with public numbers takes rows of shape (n, columns)")
-    if x.bounds is None:
+    if x.bounds is None or (step.ring and step.params.get("rounding") == "local"):
         return step.made(x, None, axis=0)
     try:
         weights = Interval.of(w if w.ndim == 2 else w[:, None])

@@ -13,6 +13,7 @@ import mpyc_core as mpc
 from mpyc_core.errors import ConfigError, UnboundedSensitivity
 from mpyc_core.ml import where
 from mpyc_core.privacy.label import Blocked, Label, Source, constant
+from mpyc_core.privacy.shared import clip
 from mpyc_core.privacy.transfer import LabelTable, total_of
 from mpyc_core.protocols.backend import decode
 from mpyc_core.protocols.command import Command
@@ -64,6 +65,14 @@ def followed(program: Callable[[Any], Any], array: np.ndarray, **facts: Any) -> 
     return units, label
 
 
+W = np.array([[1.0, -2.0], [0.5, 3.0]])
+
+
+def within(x: Any, lower: int, upper: int) -> Any:
+    """Clipped, whatever ring element it is."""
+    return clip(x, lower << x.f, upper << x.f)
+
+
 PROGRAMS: dict[str, Callable[[Any], Any]] = {
     "sum": lambda x: x.sum(axis=0),
     "sum of all": lambda x: x.sum(),
@@ -84,6 +93,13 @@ PROGRAMS: dict[str, Callable[[Any], Any]] = {
     "some rows": lambda x: x[:2].sum(axis=0),
     "turned": lambda x: x.T.sum(axis=1),
     "coarser": lambda x: x.rescale(4).sum(axis=0),
+    "approximated": lambda x: within(x.sigmoid(), 0, 1).sum(axis=0),
+    "divided, also by 0": lambda x: within(x / (x[:, :1] - 0.7), -3, 3).sum(axis=0),
+    "wrapped around": lambda x: within((x * 1e3).exp() * (x * 1e3).exp(), -1, 1).sum(axis=0),
+    "rounded locally": lambda x: within(x.mul(x, rounding="local"), -4, 4).sum(axis=0),
+    "a broken promise": lambda x: within((x * 4.0).relu(bits=17), 0, 8).sum(axis=0),
+    "a promise about bits": lambda x: x.lt(0.5, bits=17).to_number().sum(axis=0),
+    "columns mapped locally": lambda x: within(x.matmul(W, rounding="local"), -1, 1).sum(axis=0),
 }
 
 
@@ -123,9 +139,11 @@ def big(x: Any) -> Any:
 
 REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "rows": (lambda x: x, "single subjects"),
-    "approximations": (lambda x: x.sigmoid().sum(axis=0), "approximated"),
-    "promises": (lambda x: x.lt(0.5, bits=20).to_number().sum(axis=0), "promise"),
-    "local rounding": (lambda x: x.mul(x, rounding="local").sum(axis=0), "locally"),
+    "approximations": (lambda x: x.sigmoid().sum(axis=0), "clip_rows"),
+    "promises": (lambda x: x.relu(bits=20).sum(axis=0), "clip_rows"),
+    "local rounding": (lambda x: x.mul(x, rounding="local").sum(axis=0), "clip_rows"),
+    "local products": (lambda x: x.matmul(W, rounding="local").sum(axis=0), "clip_rows"),
+    "local products of rows": (lambda x: x.T.matmul(x, rounding="local"), "locally"),
     "the ring's range": (big, "range of the ring"),
     "maximum": (lambda x: x.max(axis=0), "quantile"),
     "products of totals": (lambda x: x.sum(axis=0) * x.sum(axis=0), "release"),
@@ -144,6 +162,8 @@ def test_what_cannot_be_bounded_is_refused(name: str) -> None:
 def test_without_bounds_shares_are_refused() -> None:
     _, label = followed(PROGRAMS["clip"], BASE, lower=None, upper=None)
     assert isinstance(label.state, Blocked)
+    _, label = followed(lambda x: within(x, -1, 2).sum(axis=0), BASE, lower=None, upper=None)
+    assert total_of(label).l1("d") == 2 * 3 * 2**16
 
 
 def test_labels_are_canonical() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from mpyc_core.privacy.dpsgd import Clip, example_gradients, private_fit
 from mpyc_core.privacy.regression import UNIT, clipped_sum, private_regression
 from mpyc_core.protocols.ops.clipping import FACTOR_BITS, Clipping
 
-from .laws import ALPHA, chi_square, gaussian
+from .laws import ALPHA, chi_square, gaussian, kolmogorov
 
 ONE = 1 << 16
 
@@ -200,6 +201,7 @@ def test_no_row_is_longer_than_the_norm() -> None:
             x, r = rng.normal(size=(1, 7)), rng.normal(size=1) * scale
             row = clipped_sum(r, x, 1.0)
             assert int((row * row).sum()) <= UNIT * UNIT
+            assert int(np.abs(clipped_sum(r, x, 1.0, order=1)).sum()) <= UNIT
 
 
 def test_regression_of_diabetes_is_near_the_exact_one() -> None:
@@ -218,11 +220,36 @@ def test_regression_of_diabetes_is_near_the_exact_one() -> None:
     assert found.price.delta == 1e-5
 
 
-def test_logistic_regression_separates() -> None:
+@pytest.mark.parametrize("delta", [None, 1e-6])
+def test_logistic_regression_separates(delta: float | None) -> None:
     rng = np.random.default_rng(6)
     x = rng.uniform(0, 10, (2000, 2))
     y = (x[:, 0] + x[:, 1] > 10).astype(float)
     found = private_regression(
-        "logistic", x, y, lower=[0, 0], upper=[10, 10], epsilon=2, delta=1e-6, lr=4.0
+        "logistic", x, y, lower=[0, 0], upper=[10, 10], epsilon=2, delta=delta, lr=4.0
     )
     assert np.mean((found.predict(x) > 0) == (y > 0)) > 0.9
+    assert found.price.delta == (delta or 0)
+
+
+def test_a_regression_is_as_noisy_as_it_costs() -> None:
+    """One step on rows that do not reach the bounds: noise of scale 2 norms over epsilon, checked
+    against the exact law; the price of steps adds up to epsilon exactly."""
+    x, y, n = np.zeros((4, 999)), np.array([1.0, 0.0, 0.0, 0.0]), 4
+    ends = {"lower": -np.ones(999), "upper": np.ones(999), "targets": (-1.0, 1.0)}
+    settings: Any = ends | {"steps": 1, "lr": 1.0, "norm": 1.0}
+    found = private_regression("linear", x, y, epsilon=0.5, **settings)
+    units = np.rint(found.weights * n * UNIT).astype(np.int64)
+    assert kolmogorov(units >> 14, lambda z: cell(z, 2 * UNIT / 0.5, 1 << 14)) > ALPHA
+    assert kolmogorov(units >> 14, lambda z: cell(z, 2 * UNIT / 0.2, 1 << 14)) < ALPHA
+    assert private_regression("linear", x, y, epsilon="0.1", steps=3, **ends).price.epsilon == 0.1
+
+
+def cell(z: int, scale: float, width: int) -> float:
+    """P(z * width <= noise < (z + 1) * width) of discrete Laplace noise."""
+
+    def below(k: float) -> float:  # P(noise < k)
+        q = math.exp(-1 / scale)
+        return q ** (1 - k) / (1 + q) if k <= 0 else 1 - q**k / (1 + q)
+
+    return below((z + 1) * width) - below(z * width)

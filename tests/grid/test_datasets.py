@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from mpyc_core.errors import (
     PermissionDenied,
     ShapeMismatch,
     ShareError,
+    UnboundedSensitivity,
 )
 from mpyc_core.grid.cards import Card, Column, Policy
 from mpyc_core.grid.search import DataSet, Found
@@ -229,6 +231,54 @@ def test_noisy_statistics_are_near_the_exact_ones(clinic: Clinic, what: str) -> 
     assert np.abs(found - truth).max() < tolerance
     assert not np.array_equal(found, truth) or what in ("quantile", "count", "histogram")
     assert clinic.node.owner.accounts["dataset:patients"][2] == pytest.approx(2.0)
+
+
+def test_regressions_are_private_statistics_too(clinic: Clinic) -> None:
+    """From columns in usual units and their target: within 45 points of least squares, which the
+    mean alone misses by 55; the exact fit goes out on request alone."""
+    centre, spread = np.array([26.0, 95, 4.6]), np.array([4.5, 14, 0.52])
+    some = np.array([2, 3, 8])
+    x = ((clinic.data.take(some, axis=1) - centre) / spread).clip(-1.5, 1.5)
+    y = clinic.labels.clip(40.0, 260.0)
+    with pytest.raises(PermissionDenied):
+        x.regression(y).get()
+    plain = np.clip((clinic.rows[:, some] - centre) / spread, -1.5, 1.5)
+    table = np.column_stack([plain, np.ones(442)])
+    exact = table @ np.linalg.lstsq(table, clinic.target, rcond=None)[0]
+    policy = Policy(epsilon=3.0, max_epsilon=2.0, delta=1e-5)
+    clinic.node.owner.set_policy(clinic.data, policy)
+    for terms in ({"epsilon": 1.0}, {"epsilon": 1.0, "delta": 1e-6}):
+        found = x.regression(y).get(**terms)
+        assert np.sqrt(np.mean((table @ found - exact) ** 2)) < 45
+    assert clinic.node.owner.accounts["dataset:patients"][2] == pytest.approx(2.0)
+    high = (table @ x.regression(y > 140.0, "logistic").get(epsilon=1.0)) > 0
+    assert np.mean(high == (clinic.target > 140)) > 0.6
+    assert clinic.node.owner.accounts["dataset:patients"][2] == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize(
+    ("ask", "advice"),
+    [
+        (lambda c: c.data.regression(c.labels[::-1]), "same rows in the same order"),
+        (lambda c: (c.data * 1.0).regression(np.ones(442)), "a target for each"),
+        (lambda c: np.exp(c.data).regression(c.labels), "no bounds"),
+    ],
+)
+def test_regressions_without_bounds_are_refused(clinic: Clinic, ask: Any, advice: str) -> None:
+    with pytest.raises(UnboundedSensitivity, match=advice):
+        ask(clinic).get(epsilon=1.0)
+    assert clinic.node.owner.accounts["dataset:patients"][2] == 0
+
+
+def test_exact_regressions_fail_on_no_data(node: VirtualNode) -> None:
+    """What an owner's data does to a fit must not show as an error; one's own data is one's own."""
+    x, y = np.array([[1.0, 2], [3, 4], [5, 7], [2, 2]]), np.array([1.0, 2, 3, 4])
+    table = np.column_stack([x, np.ones(4)])
+    found = node.send(x).regression(node.send(y)).get()
+    assert np.allclose(found, np.linalg.lstsq(table, y, rcond=None)[0])
+    assert np.isfinite(node.send(x).regression(node.send(y > 2.5), "logistic").get()).all()
+    assert node.send(np.full((4, 2), np.nan)).regression(node.send(y)).get().shape == (3,)
+    assert node.send(np.full((4, 2), np.inf)).regression(node.send(y), "logistic").get().size == 3
 
 
 def test_an_error_can_be_asked_for_instead_of_epsilon(clinic: Clinic) -> None:

@@ -113,6 +113,7 @@ def test_every_operation_of_the_set_is_reached() -> None:
             fn(*[node.send(a) for a in arrays])
         node.send(X).sigmoid()
         np.reciprocal(node.send(Y))
+        node.send(X).regression(node.send(X)[:, 0])
     assert set(ops.names()) <= used | {"xor"}
 
 
