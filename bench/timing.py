@@ -29,6 +29,24 @@ def median(work: Callable[[], Any], seconds: float = 0.5, least: int = 3) -> tup
     return statistics.median(times), len(times)
 
 
+def medians(
+    *works: Callable[[], Any], seconds: float = 0.5, least: int = 3
+) -> tuple[list[float], int]:
+    """(median seconds of each, number of calls) of calls in turn, so that noise meets all alike."""
+    for work in works:
+        work()
+    times: list[list[float]] = [[] for _ in works]
+    start = time.perf_counter()
+    while len(times[0]) < least or (
+        time.perf_counter() - start < seconds * len(works) and len(times[0]) < 1000
+    ):
+        for work, found in zip(works, times, strict=True):
+            before = time.perf_counter()
+            work()
+            found.append(time.perf_counter() - before)
+    return [statistics.median(found) for found in times], len(times[0])
+
+
 DEALER = "dealer"
 """Name of the crypto provider of protocols that need one."""
 
