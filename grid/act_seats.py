@@ -107,12 +107,17 @@ def meet(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> R
     return {}, []
 
 
-@action("offer", session=checks.identifier, target=checks.reference)
+@action(
+    "offer",
+    session=checks.identifier,
+    target=checks.reference,
+    epsilon=checks.optional(checks.positive),
+)
 def offer(node: Node, visit: Visit, header: Header, arrays: Sequence[Array]) -> Reply:
     """Let the next `input` of this id share an object among the parties."""
     seat = _seat(node, visit, header["session"])
     found = node.objects.usable(node.resolve(visit, header["target"]), visit.caller)
-    seat.offer(found)
+    seat.offer(found, header["epsilon"])
     return {"id": found.id}, []
 
 

@@ -153,10 +153,19 @@ class Committee:
         return found
 
     # -- values ---------------------------------------------------------------------------------
-    def share(self, x: Handle | npt.ArrayLike, *, f: int | None = None) -> SecretTensor:
+    def share(
+        self, x: Handle | npt.ArrayLike, *, f: int | None = None, epsilon: float | None = None
+    ) -> SecretTensor:
         """Share what a pointer means among the nodes, or an array of your own.
 
         A pointer's data goes from its node to the others as shares; it does not pass through here.
+
+        Parameters
+        ----------
+        f : fraction bits of your own array.
+        epsilon : for data with a budget per subject: what every subject pays now, for all releases
+            of this committee together. Rows of those who cannot pay are replaced on the way by the
+            middle of their bounds, and nobody is told.
 
         Raises
         ------
@@ -172,7 +181,9 @@ class Committee:
                 f"{', '.join(self.nodes)}; let it take part"
             )
         target = x.id
-        self.nodes[node.name].call({"do": "offer", "session": self.id, "target": target})
+        self.nodes[node.name].call(
+            {"do": "offer", "session": self.id, "target": target, "epsilon": epsilon}
+        )
         return self.session.input(target, owner=node.name)
 
     def request(

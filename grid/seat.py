@@ -27,6 +27,7 @@ from mpyc_core.transport.zmq import ZmqMesh
 
 from . import approvals
 from .graph import Expr
+from .inadvance import InAdvance
 from .keys import fresh_id
 from .release import Wanted
 from .sharedlabels import afford, charge_noise, units_of
@@ -87,6 +88,7 @@ class Seat:
             )
         self.node, self.caller, self.plan = node, caller, plan
         self.mailbox = Mailbox()
+        self.advance = InAdvance(node, caller, plan.id)
         self.offered: dict[str, Stored] = {}
         self.owners: frozenset[str] = frozenset()
         self.cards: frozenset[str] = frozenset()
@@ -155,8 +157,12 @@ class Seat:
         return self._thread is None or not self._thread.is_alive()
 
     # -- data and consent -----------------------------------------------------------------------
-    def offer(self, stored: Stored) -> None:
+    def offer(self, stored: Stored, epsilon: float | None = None) -> None:
         """Let an object of this node be shared among the parties.
+
+        Parameters
+        ----------
+        epsilon : what people with accounts pay now, for all releases of the computation.
 
         Raises
         ------
@@ -176,7 +182,7 @@ class Seat:
                     "it; the owner adds a node with owner.trust(name, key)",
                     party=self.node.name,
                 )
-        self.offered[stored.id] = stored
+        self.offered[stored.id] = self.advance.share(stored, epsilon)
 
     def read(self, stored: Stored | None) -> None:
         """Note whose data came into the computation from here."""

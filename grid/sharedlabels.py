@@ -22,7 +22,6 @@ from mpyc_core.privacy.transfer import after, total_of
 
 from .graph import DATA, Expr, senders, walk
 from .noise import source_of
-from .subjects import has_accounts
 
 if TYPE_CHECKING:
     from .release import Wanted
@@ -89,16 +88,12 @@ def units_of(seat: Seat, label: Label, f: int) -> int:
     Raises
     ------
     UnboundedSensitivity : it cannot be bounded; says what to do.
+    PermissionDenied : people with accounts did not pay in advance.
     """
     if not seat.cards or isinstance(label.state, Public):
         return 0
-    people = [seat.node.card(key) for key in seat.cards if has_accounts(seat.node.card(key))]
-    if people:  # a person whose account is used up could not be left out of what is shared already
-        raise PermissionDenied(
-            f"{people[0].name!r} has a budget per subject, so its own node makes its noise: "
-            "release it there with .get(epsilon=...), or its owner sets subject_epsilon=None",
-            party=seat.node.name,
-        )
+    for card in map(seat.node.card, sorted(seat.cards)):
+        seat.advance.check(card)
     total: Total = total_of(label)
     if total.unit != Fraction(1, 1 << f):
         raise UnboundedSensitivity(
@@ -127,6 +122,7 @@ def charges_of(
         raise PermissionDenied("the noise does not cover what one record can change", party=name)
     price = price_of_noise(sensitivity, epsilon, count)
     for card in map(seat.node.card, sorted(seat.cards)):
+        seat.advance.check(card, price)
         policy = card.policy
         if policy.noisy != "budget" or policy.epsilon == 0:
             raise PermissionDenied(
@@ -167,7 +163,10 @@ def afford(
     """
     if not seat.cards or isinstance(label.state, Public):
         return
-    for charge in charges_of(seat, label, f, sensitivity, epsilon, count):
+    charges = charges_of(seat, label, f, sensitivity, epsilon, count)
+    for card in map(seat.node.card, sorted(seat.cards)):
+        seat.advance.check(card, charges[0].price * times)
+    for charge in charges:
         left, price = seat.node.ledger.remaining(charge.account), charge.price * times
         if not left.covers(price):
             raise BudgetExceeded(
@@ -211,6 +210,7 @@ def charge_noise(seat: Seat, noised: Noised | None, value: int, wanted: Wanted) 
         return False
     if ticket is None:
         return False
+    seat.advance.take(groups(seat), charges[0].price)
     node.ledger.draw(ticket, lambda: b"noise made among the parties")
     with node.state.transaction():
         node.ledger.commit(key)

@@ -120,6 +120,54 @@ def test_noise_among_nodes_covers_all_rows_of_a_subject() -> None:
                 together.release(people, 0.5)
 
 
+def test_people_pay_in_advance_for_noise_among_nodes() -> None:
+    """Those who cannot are left out on the way, those who can pay once for all releases."""
+    from mpyc_core.grid.committee import Committee
+
+    with VirtualNode("a") as a, VirtualNode("b") as b, VirtualNode("c") as c:
+        for x in (b, c):
+            a.owner.trust(x.name, x.curve)
+        policy = mpc.Policy(epsilon=30.0, max_epsilon=8.0, delta=1e-6, subject_epsilon=8.0)
+        later = np.array([[3, 100, 100], [4, 10, 50]])
+        load(a, "visits", policy=policy)
+        load(a, "later", later, policy=policy)
+        found(a, "later").sum().get(epsilon=4.0)  # person 3 has 4 left, person 1 all of 8
+
+        def spent() -> list[float]:
+            return [a.owner.subject_account(p)["spent"][0] for p in (1, 2, 3, 4)]
+
+        with Committee([a, b, c]) as together:
+            rows = together.share(found(a, "visits"), epsilon=6.0)
+            assert spent() == [6.0, 6.0, 4.0, 4.0]
+            total = together.clip_rows(rows, 0, 200).sum(axis=0)
+            (asked,) = together.request(total)
+            a.owner.requests[0].accept()
+            assert asked.status == "accepted"
+            exact = np.array([120 + 130 + 110 + 2 * 100, 60 + 70 + 80 + 2 * 110])
+            assert (total.reveal() == exact).all()  # person 3's rows are in the middle of bounds
+            for epsilon in (4.0, 2.0):
+                off = together.release(total, epsilon) - exact
+                assert np.abs(off).max() < 2 * 2 * 200 / epsilon * 25
+            with pytest.raises(PermissionDenied, match="paid in advance, and epsilon 0"):
+                together.release(total, 0.5)
+            again = together.clip_rows(together.share(found(a, "visits")), 0, 200).sum()
+            with pytest.raises(PermissionDenied, match="paid in advance"):
+                together.release(again, 0.5)
+            with pytest.raises(PermissionDenied, match="begin a new one"):
+                together.share(found(a, "visits"), epsilon=1.0)
+            assert spent() == [6.0, 6.0, 4.0, 4.0]
+            assert a.owner.accounts["dataset:visits"][2] == pytest.approx(6.0)
+        with Committee([a, b, c]) as together:  # what was shared unpaid stays so
+            rows = together.share(found(a, "visits"))
+            with pytest.raises(PermissionDenied, match="begin a new one"):
+                together.share(found(a, "visits"), epsilon=1.0)
+            with pytest.raises(PermissionDenied, match="budget per subject"):
+                together.release(together.clip_rows(rows, 0, 200).sum(), 0.5)
+        assert spent() == [6.0, 6.0, 4.0, 4.0]
+        events = [e for e in a.owner.log if "in advance" in str(e.get("kind", ""))]
+        assert [e["subjects"] for e in events] == [2]
+
+
 # -- accounts -----------------------------------------------------------------------------------
 def test_two_requesters_cannot_double_a_persons_budget(node: VirtualNode) -> None:
     load(node, "visits", policy=mpc.Policy(epsilon=1.0, subject_epsilon=1.0))
