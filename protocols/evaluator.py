@@ -85,12 +85,7 @@ class Evaluator:
         return together(*steps)
 
     def _begin(self, command: Command, data: Array | None) -> Steps[Any]:
-        if self._ended is not None:
-            raise SessionClosed(
-                f"this session has ended after a failure: {self._ended.message}; shares and keys "
-                "are erased, start a new session",
-                party=self._ended.party,
-            )
+        self._require_open()
         operands = [self._operand(x) for x in command.inputs]
         for key in command.outputs:
             if key in self.values or command.outputs.count(key) > 1:
@@ -147,6 +142,14 @@ class Evaluator:
                 self.end(error)
                 raise
             received = yield step
+
+    def _require_open(self) -> None:
+        if self._ended is not None:
+            raise SessionClosed(
+                f"this session has ended after a failure: {self._ended.message}; shares and keys "
+                "are erased, start a new session",
+                party=self._ended.party,
+            )
 
     def end(self, error: MpcError) -> None:
         """Forget shares and keys; every later command is refused."""
@@ -308,6 +311,7 @@ class Evaluator:
 
     def put(self, key: int, meta: Meta, parts: tuple[Array, ...]) -> None:
         """Store a share that a client dealt, after checking its components."""
+        self._require_open()
         if key in self.values:
             raise ShareError(f"id {key} is taken; a dealt share needs a new one")
         self.protocol.check_dealt(meta, parts)
