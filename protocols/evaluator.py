@@ -31,6 +31,16 @@ from .value import Public, Share, Value, component_spec
 KINDS = ("int", "fixed", "bit")
 SPECIAL = ("input", "admit", "open", "announce", "consent", "to_client")
 """Commands that are not operations: they bring values in, take them out, or agree on it."""
+PHASES = {
+    "adopt": "a further protocol is set up",
+    "input": "an owner shares an input",
+    "admit": "a client's input is taken in",
+    "announce": "an owner announces an input",
+    "consent": "parties consent to an opening",
+    "open": "a value is opened",
+    "to_client": "a value is opened to a client",
+}
+"""When an error is found, where the command is no operation."""
 NOTHING = np.full(MAX_NDIM + 4, 2**64 - 1, np.uint64)
 """What an owner announces when it has no such array; every party then refuses alike."""
 
@@ -93,8 +103,8 @@ class Evaluator:
         self._bind(self.program.update(command, [v.meta for v in operands]))
         if command.op in SPECIAL or command.op == CONVERT:
             special: Callable[..., Steps[Any]] = getattr(self, f"_{command.op}")
-            return self._guarded(special(command, operands, data))
-        return self._guarded(self._operate(command, operands))
+            return self._guarded(special(command, operands, data), command.op)
+        return self._guarded(self._operate(command, operands), command.op)
 
     def _bind(self, program: bytes) -> None:
         for protocol in self.protocols.values():
@@ -106,7 +116,7 @@ class Evaluator:
         It has keys of its own, so nothing that it masks with has to do with other protocols.
         """
         self._bind(self.program.update(Command("adopt", params={"protocol": protocol.name}), []))
-        return self._guarded(self._adopt(protocol, session))
+        return self._guarded(self._adopt(protocol, session), "adopt")
 
     def _adopt(self, protocol: Protocol, session: bytes) -> Steps[None]:
         yield from protocol.setup(session)
@@ -125,7 +135,7 @@ class Evaluator:
             raise ShareError(f"protocol {path[-1]!r} was not set up in this session")
         return self.protocols[path[-1]]
 
-    def _guarded(self, steps: Steps[Any]) -> Steps[Any]:
+    def _guarded(self, steps: Steps[Any], op: str) -> Steps[Any]:
         """The same rounds; a check that fails ends the session before anything else is sent.
 
         Rings wrap, so NumPy is not to warn of it. Its error state is a context variable: it must be
@@ -139,8 +149,10 @@ class Evaluator:
             except StopIteration as stop:
                 return stop.value
             except ProtocolAbort as error:
-                self.end(error)
-                raise
+                phase = PHASES.get(op, f"{op} is computed")
+                told = type(error)(f"{error.message} (found while {phase})", party=error.party)
+                self.end(told)
+                raise told from error
             received = yield step
 
     def _require_open(self) -> None:

@@ -60,6 +60,7 @@ def test_every_honest_party_says_what_failed(
     for name, outcome in cheat.outcomes.items():
         assert isinstance(outcome.error, (MacCheckFailed, ConsistencyCheckFailed)), name
         assert any(word in outcome.error.message for word in ("check", "opening", "proof"))
+        assert "found while a value is opened" in outcome.error.message
         assert outcome.opened == []
     with pytest.raises(SessionClosed):
         s.share([1])
