@@ -97,8 +97,8 @@ class Client(Answering):
             return False
         with self._dialling:
             if self.link is broken:
+                self.link = self._reconnect()  # where this fails the next call tries again
                 broken.close()
-                self.link = self._reconnect()
         return True
 
     # -- sending --------------------------------------------------------------------------------

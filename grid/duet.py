@@ -188,6 +188,12 @@ class JoinedDuet(_Side):
                 raise
         return super().call(header, arrays)
 
+    def again(self, header: dict[str, Any], arrays: Sequence[Array] = ()) -> Reply:
+        """`call` for all commands that can be repeated, not for questions alone."""
+        if header["do"] in READING:
+            return self.call(header, arrays)
+        return super().again(header, arrays)
+
     def redial(self, broken: Link) -> bool:
         """Connect anew, unless another thread has.
 

@@ -185,6 +185,25 @@ def test_the_host_comes_back_with_all_it_had(tmp_path: Path) -> None:
         again.close()
 
 
+def test_a_guest_waits_out_a_long_silence(tmp_path: Path) -> None:
+    """A question that finds nobody ends, after one attempt, and a later one finds the host again."""
+    folder = tmp_path / "ada"
+    duet = launch_duet("ada", folder=folder, verbose=False)
+    with join(duet) as guest:
+        duet.send([1, 2], tags=["x"], searchable=True)
+        assert len(guest.store) == 1
+        duet.close()
+        for _ in range(2):
+            start = time.monotonic()
+            with pytest.raises(Disconnected):
+                guest.store  # noqa: B018
+            assert time.monotonic() - start < 2 * QUICK.connect
+        again = launch_duet("ada", folder=folder, verbose=False)
+        assert guest.store["x"].shape == (2,)
+        assert guest.store["x"].sum().request(reason="r").status == "pending"
+        again.close()
+
+
 def test_one_folder_is_one_duet(duet: Duet, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="another process"):
         launch_duet("ada", folder=tmp_path / "ada", verbose=False)
