@@ -222,6 +222,36 @@ def test_noise_made_among_the_nodes_is_charged_by_each(three: list[VirtualNode])
         once, _ = add_noise(total, 10 << 16, 0.25)
         assert float(once.reveal()) == float(once.reveal())  # the same noise, paid for once
         assert spent() == pytest.approx([0.75] * 3)
+        near = together.release(total, error=200.0)
+        assert abs(float(near) - truth) < 1000
+        # 95 % of Laplace noise of scale 10 / epsilon lies below 200 at this epsilon
+        assert spent() == pytest.approx([0.75 + 10 / 200 * np.log(20)] * 3, rel=0.01)
+        with pytest.raises(ConfigError, match="one of them"):
+            together.release(total)
+
+
+def test_a_logistic_regression_of_rows_at_three_nodes(three: list[VirtualNode]) -> None:
+    """The sigmoid is approximated on shares, residuals are clipped behind it."""
+    befriend(three)
+    rng = np.random.default_rng(8)
+    x = rng.uniform(-2, 2, (900, 2))
+    y = x[:, 0] - x[:, 1] > 0.2
+    policy = mpc.Policy(epsilon=8.0, max_epsilon=8.0, delta=1e-6)
+    for node, part in zip(three, np.split(np.column_stack([x, y]), 3), strict=True):
+        node.owner.load("points", part, tags=["#points"], policy=policy)
+    found = mpc.Grid(three).search("#points", verbose=False)
+    with Committee(three) as together:
+        rows = np.concatenate([together.share(p) for p in found])
+        terms = {"centre": [0, 0], "spread": [1, 1], "epsilon": 8, "lr": 3.0, "names": ["a", "b"]}
+        model = together.regression("logistic", rows[:, :2], rows[:, 2], **terms)
+        with pytest.raises(ConfigError, match="name for each"):
+            together.regression("logistic", rows[:, :2], rows[:, 2], **terms | {"names": ["a"]})
+        with pytest.raises(ConfigError, match="centre"):
+            together.regression("linear", rows[:, :2], rows[:, 2], **terms)
+    assert np.mean((model.predict(x) > 0) == y) > 0.9
+    assert model.weights[0] > 0 > model.weights[1]
+    assert str(model).split()[:2] == ["a", f"{model.weights[0]:+.4g}"]
+    assert three[0].owner.accounts["dataset:points"][2] == pytest.approx(8.0)
 
 
 def test_what_stands_in_the_way_of_noise_is_said(three: list[VirtualNode]) -> None:

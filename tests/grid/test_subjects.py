@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,27 @@ def test_two_requesters_cannot_double_a_persons_budget(node: VirtualNode) -> Non
         node.owner.subject_account(4)
     with pytest.raises(PermissionDenied, match="only the owner"):
         node.call({"do": "subject"}, [np.zeros((1, 2), np.int64)])
+
+
+def test_a_hundred_at_once_do_not_overspend_a_person(node: VirtualNode) -> None:
+    """Nobody is refused, which would tell whose account is used up; people pay three times each."""
+    load(node, "visits", policy=mpc.Policy(epsilon=100.0, subject_epsilon=1.0))
+    failures: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            found(node.connect(), "visits").sum(axis=0).get(epsilon=0.3)
+        except Exception as error:
+            failures.append(error)
+
+    crowd = [threading.Thread(target=ask) for _ in range(100)]
+    for thread in crowd:
+        thread.start()
+    for thread in crowd:
+        thread.join()
+    assert failures == []
+    assert [node.owner.subject_account(p)["spent"][0] for p in (1, 2, 3)] == [0.9] * 3
+    assert node.owner.accounts["dataset:visits"][2] == pytest.approx(30.0)
 
 
 def test_two_data_sets_cannot_double_a_persons_budget(node: VirtualNode) -> None:
