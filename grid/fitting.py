@@ -106,9 +106,14 @@ def fit(
 
 
 def checked(
-    x: SecretTensor, y: SecretTensor, names: Sequence[str], settings: Sequence[float], steps: int
-) -> None:
-    """Refuse what does not fit together before anything is charged.
+    x: SecretTensor,
+    y: SecretTensor,
+    names: Sequence[str],
+    lr: float | None,
+    steps: int,
+    bounds: Sequence[float],
+) -> float:
+    """Refuse what does not fit together before anything is charged; gives the learning rate.
 
     Raises
     ------
@@ -118,8 +123,10 @@ def checked(
         raise ShapeMismatch(f"expected (n, columns) and n targets, got {x.shape} and {y.shape}")
     if names and len(names) != x.shape[1]:
         raise ConfigError(f"expected a name for each of {x.shape[1]} columns, got {len(names)}")
-    if steps < 1 or not all(np.isfinite(v) and v > 0 for v in settings):
+    rate = 1 / (0.5 + 0.3 * x.shape[1]) if lr is None else float(lr)
+    if steps < 1 or not all(np.isfinite(v) and v > 0 for v in (rate, *bounds)):
         raise ConfigError("expected at least one step and positive settings")
+    return rate
 
 
 def _share_of(epsilon: float, steps: int) -> Fraction:

@@ -213,6 +213,12 @@ NOISY = {
     ),
     "clipped": (lambda x: x[:, 3].clip(60, 140).mean(), lambda x: np.mean(x[:, 3]), 8),
     "quantile": (lambda x: np.quantile(x[:, 0], 0.5), lambda x: np.median(x[:, 0]), 8),
+    "covariance": (
+        lambda x: np.cov(x[:, :2], rowvar=False),
+        lambda x: np.cov(x[:, :2], rowvar=False),
+        60,
+    ),
+    "deviation": (lambda x: x[:, 0].std(), lambda x: x[:, 0].std(), 4),
     "products": (lambda x: (x[:, 2] * x[:, 3]).mean(), lambda x: (x[:, 2] * x[:, 3]).mean(), 300),
     "ratio": (
         lambda x: x[:, 0].sum() / (x[:, 0] > 0).sum(),
