@@ -28,7 +28,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
 _ARRAY = re.compile(r"(?P<const>const )?(?P<dtype>[uif][1248])(?P<dims>\[(:,)*::1\])?")
 _SEEN = (
-    *("aes", "vaes", "pclmul", "avx2", "avx512f", "avx512dq", "avx512vbmi"),
+    *("aes", "vaes", "pclmul", "vpclmulqdq", "avx2", "avx512f", "avx512dq", "avx512vbmi"),
     *("amx-tile", "amx-int8"),
 )
 _lock = threading.RLock()

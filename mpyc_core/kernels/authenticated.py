@@ -12,13 +12,15 @@ import numpy.typing as npt
 
 from mpyc_core.jit import device, kernel
 
-from .simd import high_product
+from .simd import fill, high_product, load, shr, splat, store, where
 
 Array = npt.NDArray[Any]
 
 _FOUR = "const u8[::1], const u8[::1], const u8[::1], const u8[::1], "
-BUCKETS = 256
-"""Sums for each byte of coefficients, one for every value of the byte."""
+CHOICES = 64
+"""Sums that are made at once: one for each bit of a word of choices."""
+BLOCK = 512
+"""Elements that stay in the first-level cache while they are used several times."""
 
 
 @device
@@ -93,33 +95,57 @@ def chosen(
         out[k] = t - r[k] - np.uint64(s < r[j])
 
 
-@kernel("const u8[::1], const u8[::1], i8, u8[::1]")
-def scatter(choices: Array, x: Array, limbs: int, sums: Array) -> None:
-    """Add every element to the sum that each byte of its 64 choices names.
+@kernel("const u8[::1], const u8[::1], u8[::1]")
+def choose_words(choices: Array, x: Array, sums: Array) -> None:
+    """sums[l] += the sum of the words x[i] for which bit l of choices[i] is 1, for 64 sums."""
+    for g in range(0, CHOICES, 32):
+        a, b, c, d = load(sums, g), load(sums, g + 8), load(sums, g + 16), load(sums, g + 24)
+        for i in range(choices.size):
+            word, at = splat(x, i), CHOICES * i + g
+            a = a + (word & where(choices, at, sums))
+            b = b + (word & where(choices, at + 8, sums))
+            c = c + (word & where(choices, at + 16, sums))
+            d = d + (word & where(choices, at + 24, sums))
+        store(sums, g, a)
+        store(sums, g + 8, b)
+        store(sums, g + 16, c)
+        store(sums, g + 24, d)
 
-    sums : for each of 8 bytes and 256 values of it an element, zero before.
+
+@kernel("const u8[::1], const u8[::1], u8[::1]")
+def choose_pairs(choices: Array, x: Array, sums: Array) -> None:
+    """The same for elements (lo, hi), whose sums are put together by `carry_sums`.
+
+    sums : 64 each of the low halves of lo, of their high halves, and of hi; zero at first, of at
+        most 2^32 elements.
     """
-    for i in range(choices.size):
-        which = choices[i]
-        for g in range(8):
-            at = (g * BUCKETS + np.int64(which & np.uint64(255))) * limbs
-            which >>= np.uint64(8)
-            if limbs == 1:
-                sums[at] += x[i]
-            else:
-                sums[at], sums[at + 1] = wide_add(sums[at], sums[at + 1], x[2 * i], x[2 * i + 1])
+    half, n = fill(sums, 0xFFFFFFFF), choices.size
+    for start in range(0, n, BLOCK):
+        stop = min(start + BLOCK, n)
+        for g in range(0, CHOICES, 16):
+            p, q = g + CHOICES, g + 2 * CHOICES
+            a, b, c = load(sums, g), load(sums, p), load(sums, q)
+            d, e, f = load(sums, g + 8), load(sums, p + 8), load(sums, q + 8)
+            for i in range(start, stop):
+                lo, hi, at = splat(x, 2 * i), splat(x, 2 * i + 1), CHOICES * i + g
+                low, high = lo & half, shr(lo, 32)
+                mask, more = where(choices, at, sums), where(choices, at + 8, sums)
+                a, b, c = a + (low & mask), b + (high & mask), c + (hi & mask)
+                d, e, f = d + (low & more), e + (high & more), f + (hi & more)
+            store(sums, g, a)
+            store(sums, p, b)
+            store(sums, q, c)
+            store(sums, g + 8, d)
+            store(sums, p + 8, e)
+            store(sums, q + 8, f)
 
 
-@kernel("const u8[::1], i8, u8[::1]")
-def gather(sums: Array, limbs: int, out: Array) -> None:
-    """out[l] += the sum of the elements whose choice l is 1, from what `scatter` left."""
-    for choice in range(out.size // limbs):
-        g, bit = choice // 8, choice % 8
-        for value in range(BUCKETS):
-            if (value >> bit) % 2 == 0:
-                continue
-            at, to = (g * BUCKETS + value) * limbs, choice * limbs
-            if limbs == 1:
-                out[to] += sums[at]
-            else:
-                out[to], out[to + 1] = wide_add(out[to], out[to + 1], sums[at], sums[at + 1])
+@kernel("const u8[::1], u8[::1]")
+def carry_sums(sums: Array, out: Array) -> None:
+    """out = elements (lo, hi) from the sums of `choose_pairs`."""
+    half = np.uint64(32)
+    for i in range(CHOICES):
+        low, high, top = sums[i], sums[CHOICES + i], sums[2 * CHOICES + i]
+        lo = low + (high << half)
+        out[2 * i] = lo
+        out[2 * i + 1] = top + (high >> half) + np.uint64(lo < low)

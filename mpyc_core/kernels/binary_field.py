@@ -1,7 +1,8 @@
 """GF(2^64) = GF(2)[X] / (X^64 + X^4 + X^3 + X + 1), and the sums of a proof of many ANDs.
 
 A field element is a word; bit i is the coefficient of X^i. Vectors are flat arrays of words. Long
-sums of products are reduced once, at their end.
+sums of products are reduced once, at their end. Sums are made eight products at a time, as pairs of
+lanes (low, high) that add up to the whole.
 """
 
 from __future__ import annotations
@@ -13,34 +14,26 @@ import numpy as np
 import numpy.typing as npt
 from numba import config
 
-from mpyc_core.jit import cpu_features, device, kernel
+from mpyc_core.jit import cpu_features, device, inlined, kernel
+
+from .simd import fill, lane, lanes, load_some, shl, shr, splat, store_some, zip_low
 
 Array = npt.NDArray[Any]
 
 REST = 0x1B
 """X^64 as a polynomial of lower degree."""
-NIBBLES = 16
-"""Chunks of 4 bits in a word."""
-BYTE_SUMS = 8 * 256 * 4
+BITS = 64
+"""Chunks of 1 bit in a word."""
+BYTE_SUMS = 8 * 256
 BLOCK = 512
 """Words of each operand that stay in the first-level cache while they are used several times."""
 
 _X86 = platform.machine() in ("x86_64", "AMD64")
 
 if _X86 and "pclmul" in cpu_features() and not config.DISABLE_JIT:
-    from .clmul_llvm import clmul as clmul
+    from .clmul_llvm import clmul, clmul_pairs
 else:
-
-    @device
-    def clmul(x: Any, y: Any) -> Any:
-        """(low, high) words of the product of x and y as polynomials over GF(2)."""
-        one, low, high = np.uint64(1), np.uint64(0), np.uint64(0)
-        for i in range(64):
-            bit = np.uint64(0) - (y >> np.uint64(i) & one)
-            low ^= x << np.uint64(i) & bit
-            if i > 0:
-                high ^= x >> np.uint64(64 - i) & bit
-        return low, high
+    from .clmul_portable import clmul, clmul_pairs
 
 
 @device
@@ -58,67 +51,131 @@ def times(x: Any, y: Any) -> Any:
     return reduced(low, high)
 
 
+@inlined
+def sum_up(total: Any) -> Any:
+    """The field element that pairs of lanes (low, high) add up to."""
+    low = lane(total, 0) ^ lane(total, 2) ^ lane(total, 4) ^ lane(total, 6)
+    high = lane(total, 1) ^ lane(total, 3) ^ lane(total, 5) ^ lane(total, 7)
+    return reduced(low, high)
+
+
+@inlined
+def products(x: Any, y: Any) -> Any:
+    """x * y of all lanes, unreduced, in pairs of lanes that add up to the whole."""
+    return clmul_pairs(x, y, 0, 0) ^ clmul_pairs(x, y, 1, 1)
+
+
+@inlined
+def settled(even: Any, odd: Any, rest: Any) -> Any:
+    """Field elements of pairs of lanes (low, high): of `even` in even lanes, of `odd` in odd ones.
+
+    rest : REST in every lane.
+    """
+    once = clmul_pairs(even, rest, 1, 0)
+    even = even ^ once ^ clmul_pairs(once, rest, 1, 0)
+    once = clmul_pairs(odd, rest, 1, 0)
+    odd = odd ^ once ^ clmul_pairs(once, rest, 1, 0)
+    return zip_low(even, odd, 1)
+
+
 @kernel("const u8[::1], const u8[::1], u8[::1]")
 def multiply(x: Array, y: Array, out: Array) -> None:
     """out = x * y, element by element."""
-    for i in range(out.size):
-        out[i] = times(x[i], y[i])
+    rest = fill(out, REST)
+    for i in range(0, out.size, lanes(out)):
+        m = out.size - i
+        a, b = load_some(x, i, m), load_some(y, i, m)
+        even, odd = clmul_pairs(a, b, 0, 0), clmul_pairs(a, b, 1, 1)
+        store_some(out, i, settled(even, odd, rest), m)
 
 
 @kernel("const u8[::1], const u8[::1], u8[::1]")
 def weigh(weights: Array, x: Array, out: Array) -> None:
-    """out[0] = the sum of weights[i] * x[i]."""
-    low, high = np.uint64(0), np.uint64(0)
-    for i in range(x.size):
-        a, b = clmul(weights[i], x[i])
-        low ^= a
-        high ^= b
-    out[0] = reduced(low, high)
+    """out[0] ^= the sum of weights[i] * x[i]."""
+    total = fill(out, 0)
+    for i in range(0, x.size, lanes(out)):
+        m = x.size - i
+        total = total ^ products(load_some(weights, i, m), load_some(x, i, m))
+    out[0] ^= sum_up(total)
+
+
+@kernel("const u8[::1], u8[::1]")
+def powers(point: Array, out: Array) -> None:
+    """out = 1, y, y^2, ..."""
+    power = np.uint64(1)
+    for i in range(out.size):
+        out[i] = power
+        power = times(power, point[0])
 
 
 @kernel("const u8[::1], const u8[::1], i8, i8, u8[::1]")
 def correlate(u: Array, v: Array, chunks: int, width: int, out: Array) -> None:
-    """out[d + chunks - 1] = the sum over j - k = d of <u_j, v_k>, for chunks of `width` words."""
+    """out[d + chunks - 1] = the sum over j - k = d of <u_j, v_k>, for chunks of `width` words.
+
+    chunks : a multiple of 4.
+    """
     out[:] = np.uint64(0)
     for start in range(0, width, BLOCK):
         stop = min(start + BLOCK, width)
         for j in range(chunks):
-            for k in range(chunks):
-                d, a, b = j - k + chunks - 1, j * width, k * width
-                low, high = np.uint64(0), np.uint64(0)
-                for t in range(start, stop):
-                    p, q = clmul(u[a + t], v[b + t])
-                    low ^= p
-                    high ^= q
-                out[d] ^= reduced(low, high)
+            for k in range(0, chunks, 4):
+                r, s, t, w = fill(out, 0), fill(out, 0), fill(out, 0), fill(out, 0)
+                for i in range(start, stop, lanes(out)):
+                    m = stop - i
+                    x, at = load_some(u, j * width + i, m), k * width + i
+                    r = r ^ products(x, load_some(v, at, m))
+                    s = s ^ products(x, load_some(v, at + width, m))
+                    t = t ^ products(x, load_some(v, at + 2 * width, m))
+                    w = w ^ products(x, load_some(v, at + 3 * width, m))
+                d = j - k + chunks - 1
+                out[d] ^= sum_up(r)
+                out[d - 1] ^= sum_up(s)
+                out[d - 2] ^= sum_up(t)
+                out[d - 3] ^= sum_up(w)
 
 
 @kernel("const u8[::1], const u8[::1], i8, u8[::1]")
 def combine(powers: Array, u: Array, width: int, out: Array) -> None:
     """out = the sum over j of powers[j] * u_j, for chunks of `width` words."""
-    for t in range(width):
-        low, high = np.uint64(0), np.uint64(0)
+    rest = fill(out, REST)
+    for i in range(0, width, lanes(out)):
+        m = width - i
+        even, odd = fill(out, 0), fill(out, 0)
         for j in range(powers.size):
-            p, q = clmul(powers[j], u[j * width + t])
-            low ^= p
-            high ^= q
-        out[t] = reduced(low, high)
+            power, x = splat(powers, j), load_some(u, j * width + i, m)
+            even = even ^ clmul_pairs(power, x, 0, 0)
+            odd = odd ^ clmul_pairs(power, x, 1, 1)
+        store_some(out, i, settled(even, odd, rest), m)
+
+
+@inlined
+def moved(v: Any, d: Any) -> Any:
+    """v shifted up by d bits, or down by -d; at least by -63."""
+    return shr(shl(v, max(d, 0)), min(max(-d, 0), 63))
 
 
 @kernel("const u8[::1], const u8[::1], const u8[::1], u8[::1]")
 def correlate_bits(weights: Array, x: Array, y: Array, out: Array) -> None:
-    """Correlations by nibbles: out[d + 15] sums weights * (x & (y shifted up 4 d bits))."""
-    out[:] = np.uint64(0)
+    """Correlations by bits: out[d + 64] ^= the sum of weights * (x & (y shifted up d bits)).
+
+    out : for d from -63 to 63; the first of its 128 words means nothing.
+    """
     for start in range(0, x.size, BLOCK):
         stop = min(start + BLOCK, x.size)
-        for d in range(1 - NIBBLES, NIBBLES):
-            low, high = np.uint64(0), np.uint64(0)
-            up, down = np.uint64(4 * max(d, 0)), np.uint64(4 * max(-d, 0))
-            for i in range(start, stop):
-                p, q = clmul(weights[i], x[i] & (y[i] << up >> down))
-                low ^= p
-                high ^= q
-            out[d + NIBBLES - 1] ^= reduced(low, high)
+        for e in range(0, 2 * BITS, 4):
+            d = e - BITS
+            r, s, t, w = fill(out, 0), fill(out, 0), fill(out, 0), fill(out, 0)
+            for i in range(start, stop, lanes(out)):
+                m = stop - i
+                a, b, c = load_some(weights, i, m), load_some(x, i, m), load_some(y, i, m)
+                r = r ^ products(a, b & moved(c, d))
+                s = s ^ products(a, b & moved(c, d + 1))
+                t = t ^ products(a, b & moved(c, d + 2))
+                w = w ^ products(a, b & moved(c, d + 3))
+            out[e] ^= sum_up(r)
+            out[e + 1] ^= sum_up(s)
+            out[e + 2] ^= sum_up(t)
+            out[e + 3] ^= sum_up(w)
 
 
 @kernel("const u8[::1], u8[::1]")
@@ -128,34 +185,33 @@ def byte_sums(table: Array, sums: Array) -> None:
     sums : BYTE_SUMS words.
     """
     sums[:] = np.uint64(0)
-    for at in range(8 * 256 * 8):
+    for at in range(BYTE_SUMS * 8):
         which, bit = at // 8, at % 8
         if (which % 256 >> bit) % 2 == 1:
-            sums[4 * which + bit % 4] ^= table[8 * (which // 256) + bit]
+            sums[which] ^= table[8 * (which // 256) + bit]
 
 
 @kernel("const u8[::1], const u8[::1], u8[::1]")
 def combine_bits(sums: Array, x: Array, out: Array) -> None:
-    """out[t * n + i] = the sum of table[4 j + t] over the ones 4 j + t of word i of n.
+    """out[i] = the sum of the entries of a table that the bits of x[i] name.
 
     sums : from `byte_sums` of that table.
     """
-    n, byte = x.size, np.uint64(255)
-    for i in range(n):
+    byte = np.uint64(255)
+    for i in range(x.size):
         word = x[i]
-        k = 4 * np.int64(word & byte)
-        a, b, c, d = sums[k], sums[k + 1], sums[k + 2], sums[k + 3]
+        total = sums[np.int64(word & byte)]
         for j in range(1, 8):
-            k = 4 * (256 * j + np.int64(word >> np.uint64(8 * j) & byte))
-            a ^= sums[k]
-            b ^= sums[k + 1]
-            c ^= sums[k + 2]
-            d ^= sums[k + 3]
-        out[i], out[n + i], out[2 * n + i], out[3 * n + i] = a, b, c, d
+            total ^= sums[256 * j + np.int64(word >> np.uint64(8 * j) & byte)]
+        out[i] = total
 
 
 @kernel("const u8[::1], u8[::1]")
 def scale(weights: Array, x: Array) -> None:
     """x[i] *= weights[i]."""
-    for i in range(x.size):
-        x[i] = times(weights[i], x[i])
+    rest = fill(x, REST)
+    for i in range(0, x.size, lanes(x)):
+        m = x.size - i
+        a, b = load_some(weights, i, m), load_some(x, i, m)
+        even, odd = clmul_pairs(a, b, 0, 0), clmul_pairs(a, b, 1, 1)
+        store_some(x, i, settled(even, odd, rest), m)

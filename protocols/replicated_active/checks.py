@@ -40,8 +40,8 @@ def settle(
         verify(fresh(), ring(size), entries, keys[size], s)
         for size, entries in ledger.products.items()
     ]
-    if any(gate.mask.size for gate in ledger.gates):
-        proofs.append(prove(fresh(), ledger.gates))
+    if any(ledger.claims):
+        proofs.append(prove(fresh(), ledger.claims))
     yield from together(*proofs)
     yield from _confirm(fresh())
 
@@ -59,11 +59,11 @@ def _confirm(place: Place) -> Steps[None]:
             refuse(ConsistencyCheckFailed, f"checks: party {peer} does not say that they passed")
 
 
-def settle_cost(words: int, rings: Iterable[int], s: int) -> Cost:
-    """What a check of that many words of ANDs, and of products over those rings, sends."""
+def settle_cost(terms: int, rings: Iterable[int], s: int) -> Cost:
+    """What a check of ANDs (see `Ledger.terms`), and of products over those rings, sends."""
     total = Cost.free(3)
     for size in rings:
         total |= verify_cost(ring(size), s)
-    if words:
-        total |= prove_cost(words)
+    if terms:
+        total |= prove_cost(terms)
     return total >> Cost(1, (2 * PASSED.nbytes,) * 3)

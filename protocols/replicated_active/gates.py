@@ -1,11 +1,16 @@
 """A proof of all ANDs since the last check, by every party to the other two.
 
-Party i sent z = x_i & y_i ^ x_i & y_p ^ x_p & y_i ^ F_i ^ F_p to its next party A, where p = i - 1.
-A knows x_i, y_i, F_i and z; the previous party B knows x_p, y_p, F_p; party i knows all. Taken as
-elements of GF(2^64), one for 64 ANDs, and weighed with random w that party i learns afterwards, its
+What party i claims (`ledger.Claim`) is, bit by bit,
+
+    XOR_t u_t & v_t  =  a ^ b
+
+where its next party A knows every u_t and a, its previous party B every v_t and b; party i knows
+all. In an AND of shared bits, i sent z = x_i & y_i ^ x_i & y_p ^ x_p & y_i ^ F_i ^ F_p to A, where
+p = i - 1: the products are x_i & y_p and y_i & x_p, a = z ^ F_i ^ x_i & y_i, b = F_p. Taken as
+elements of GF(2^64), one for 64 bits, and weighed with random w that party i learns afterwards, its
 messages are right but for probability 2^-64 if
 
-    sum w (x_i & y_p) + w (y_i & x_p)  =  sum w (z ^ F_i ^ x_i & y_i)  +  sum w F_p
+    sum_t w (u_t & v_t)  =  sum w a  +  sum w b
 
 where A knows the first sum on the right and B the second. The left side is an inner product <u, v>
 over bits, u known to A and v to B: bit l of a word has u = w X^l x_l. It is reduced in levels. Cut
@@ -38,7 +43,9 @@ inner products that are halved as in [GS20, section 4]; here in K parts, and bit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -50,30 +57,31 @@ from mpyc_core.protocols.refusal import refuse
 from mpyc_core.transport.mesh import Array, Round, Spec, Steps
 
 from . import digest as digests
-from .ledger import Gate, flat
+from .ledger import Claim, flat
 from .place import Place
 
-BITS = field.NIBBLES
-"""Chunks of the first level, which are of 4 bits of each word."""
-FEW, SOME = 64, 1 << 15
+BITS = field.BITS
+"""Chunks of the first level: one for each bit of a word."""
+FEW, MANY = 32, 64
 WORD = np.dtype(np.uint64)
+BASIS = np.uint64(1) << np.arange(64, dtype=np.uint64)
 HALF = 16
 TOLD = Spec(np.dtype(np.uint8), (HALF + 32,))
 """Half of a challenge, and the digest of the other half."""
 
 
-def plan(words: int) -> list[int]:
-    """Chunks of every level after the first, for that many words of ANDs; the last takes all."""
-    length, chunks = 2 * words * 64 // BITS, []
-    while length > FEW:
-        chunks.append(FEW if length <= FEW * FEW else 16 if length <= SOME else 8)
+def plan(terms: int) -> list[int]:
+    """Chunks of every level after the first, for so many words u & v; the last takes all."""
+    length, chunks = terms, []
+    while length > MANY:
+        chunks.append(MANY if length <= MANY * MANY else FEW)
         length = -(-length // chunks[-1])
     return [*chunks, length]
 
 
-def prove_cost(words: int) -> Cost:
+def prove_cost(terms: int) -> Cost:
     """A seed; in each level coefficients to one verifier, a point from both; the last elements."""
-    levels = [2 * BITS - 1, *(2 * k - 1 for k in plan(words))]
+    levels = [2 * BITS - 1, *(2 * k - 1 for k in plan(terms))]
     levels[-1] += 2
     challenges = 2 * len(levels) * TOLD.shape[0]
     return Cost(1 + 2 * len(levels), (8 * (sum(levels) + 2) + challenges,) * 3)
@@ -88,38 +96,49 @@ class Side:
     part: Array
 
 
-def prove(place: Place, gates: list[Gate]) -> Steps[None]:
+def prove(place: Place, claims: Sequence[list[Claim]]) -> Steps[None]:
     """Prove this party's ANDs, and verify those of the two others.
 
-    Cost        `prove_cost`: a few rounds and kilobytes, however many ANDs
+    Parameters
+    ----------
+    claims : of this party, of the previous and of the next one; see `Ledger`.
+
+    Cost        `prove_cost` of the most words that a party proves: some rounds and kilobytes
     Raises      ConsistencyCheckFailed
     """
-    x, y = ([flat([getattr(g, name)[i] for g in gates]) for i in (0, 1)] for name in "xy")
-    claim, mask = flat([g.claim for g in gates]), flat([g.mask for g in gates])
     seeds = yield from _challenges(place, 0)
-    weights = [Stream(seed.tobytes()).words(0, 0, mask.shape) for seed in seeds]
-    none = np.empty(0, np.uint64)
-    sides = [
-        Side(np.concatenate([x[0], y[0]]), np.concatenate([y[1], x[1]]), none),
-        Side(np.concatenate([x[1], y[1]]), none, _weigh(weights[1], claim ^ (x[1] & y[1]))),
-        Side(none, np.concatenate([y[0], x[0]]), _weigh(weights[2], mask)),
-    ]
-    doubled = [np.concatenate([w, w]) for w in weights]
-    first = np.empty(2 * BITS - 1, np.uint64)
-    field.correlate_bits(doubled[0], sides[0].u, sides[0].v, first)
-    points = yield from _level(place, sides, first, 0)
-    for side, w, point in zip(sides, doubled, points, strict=True):
-        _combine_bits(side, w, point)
-    *levels, last = plan(mask.size)
-    for level, chunks in enumerate(levels, 1):
-        for side in sides:
-            side.u, side.v = _padded(side.u, chunks), _padded(side.v, chunks)
-        found = np.empty(2 * chunks - 1, np.uint64)
-        field.correlate(sides[0].u, sides[0].v, chunks, sides[0].u.size // chunks, found)
-        points = yield from _level(place, sides, found, level)
+    found = [_side(some, seed) for some, seed in zip(claims, seeds, strict=True)]
+    sides = [side for side, _ in found]
+    levels = plan(max(weights.size for _, weights in found))
+    first = np.zeros(2 * BITS, np.uint64)
+    field.correlate_bits(found[0][1], sides[0].u, sides[0].v, first)
+    points = yield from _level(place, sides, first[1:], 0)
+    for (side, weights), point in zip(found, points, strict=True):
+        _combine_bits(side, weights, point, levels[0])
+    for level, (chunks, following) in enumerate(pairwise(levels), 1):
+        sums = np.empty(2 * chunks - 1, np.uint64)
+        field.correlate(sides[0].u, sides[0].v, chunks, sides[0].u.size // chunks, sums)
+        points = yield from _level(place, sides, sums, level)
         for side, point in zip(sides, points, strict=True):
-            _combine(side, chunks, point)
-    yield from _finish(place, sides, last, len(levels) + 1)
+            _combine(side, chunks, point, following)
+    yield from _finish(place, sides, levels[-1], len(levels))
+
+
+def _side(claims: list[Claim], seed: Array) -> tuple[Side, Array]:
+    """One proof as this party sees it, and the weights of its words u & v.
+
+    Words that are claimed have the same weight in all their products.
+    """
+    double, single = ([c for c in claims if c.terms == t] for t in (2, 1))
+    counts = [sum(c.words for c in some) for some in (double, single)]
+    weights = Stream(seed.tobytes()).words(0, 0, (sum(counts),))
+    each = np.concatenate([weights[: counts[0]], weights])
+    parts = flat([c.part for c in (*double, *single) if c.part is not None])
+    return Side(
+        flat([c.u[t] for t in (0, 1) for c in double if c.u] + [c.u[0] for c in single if c.u]),
+        flat([c.v[t] for t in (0, 1) for c in double if c.v] + [c.v[0] for c in single if c.v]),
+        _weigh(weights[: parts.size], parts),
+    ), each
 
 
 def _halves(place: Place, number: int) -> list[Array]:
@@ -198,6 +217,8 @@ def _level(place: Place, sides: list[Side], found: Array, level: int) -> Steps[l
 
 def _finish(place: Place, sides: list[Side], chunks: int, level: int) -> Steps[None]:
     """The last level, whose vectors get one random element each, and the comparison."""
+    for side in sides:
+        side.u, side.v = (_padded(x, chunks - x.size) for x in (side.u, side.v))
     own_u = place.words(place.next, "proof", level + 1, (1,))
     own_v = place.words(place.prev, "blind", 0, (1,))
     u, v = np.concatenate([sides[0].u, own_u]), np.concatenate([sides[0].v[::-1], own_v])
@@ -226,40 +247,44 @@ def _finish(place: Place, sides: list[Side], chunks: int, level: int) -> Steps[N
         )
 
 
-def _combine_bits(side: Side, weights: Array, point: Array) -> None:
+def _combine_bits(side: Side, weights: Array, point: Array, following: int) -> None:
     """U(y) and V(y) of the first level, of as much as this party has."""
     powers = _powers(point, BITS)
-    each = 64 // BITS
     if side.u.size:
-        basis = np.uint64(1) << np.arange(64, dtype=np.uint64)
-        out = np.empty(each * side.u.size, np.uint64)
-        field.combine_bits(_byte_sums(_times(np.repeat(powers, each), basis)), side.u, out)
-        field.scale(np.tile(weights, each), out)
-        side.u = out
+        side.u = _mapped(side.u, _times(powers, BASIS), following)
+        field.scale(weights, side.u[: weights.size])
     if side.v.size:
-        out = np.empty(each * side.v.size, np.uint64)
-        field.combine_bits(_byte_sums(np.repeat(powers[::-1], each)), side.v, out)
-        side.v = out
+        side.v = _mapped(side.v, powers[::-1].copy(), following)
 
 
-def _byte_sums(table: Array) -> Array:
-    out = np.empty(field.BYTE_SUMS, np.uint64)
-    field.byte_sums(table, out)
+def _mapped(x: Array, table: Array, following: int) -> Array:
+    """For every word the sum of the entries that its bits name."""
+    sums, out = np.empty(field.BYTE_SUMS, np.uint64), _room(x.size, following)
+    field.byte_sums(table, sums)
+    field.combine_bits(sums, x, out)
     return out
 
 
-def _combine(side: Side, chunks: int, point: Array) -> None:
+def _combine(side: Side, chunks: int, point: Array, following: int) -> None:
+    """U(y) and V(y), of as much as this party has."""
     powers = _powers(point, chunks)
     for name, weights in (("u", powers), ("v", powers[::-1].copy())):
         vector = getattr(side, name)
         if vector.size:
-            out = np.empty(vector.size // chunks, np.uint64)
-            field.combine(weights, vector, out.size, out)
+            width = vector.size // chunks
+            out = _room(width, following)
+            field.combine(weights, vector, width, out)
             setattr(side, name, out)
 
 
-def _padded(x: Array, chunks: int) -> Array:
-    rest = -x.size % chunks
+def _room(size: int, chunks: int) -> Array:
+    """An array for so many elements in chunks of one length; what is left over is 0."""
+    out = np.empty(-(-size // chunks) * chunks, np.uint64)
+    out[size:] = 0
+    return out
+
+
+def _padded(x: Array, rest: int) -> Array:
     return np.concatenate([x, np.zeros(rest, np.uint64)]) if rest else x
 
 
@@ -270,14 +295,13 @@ def _times(x: Array, y: Array) -> Array:
 
 
 def _weigh(weights: Array, x: Array) -> Array:
-    out = np.empty(1, np.uint64)
+    out = np.zeros(1, np.uint64)
     field.weigh(np.ascontiguousarray(weights), np.ascontiguousarray(x), out)
     return out
 
 
 def _powers(point: Array, count: int) -> Array:
     """1, y, y^2, ..."""
-    out = np.ones(count, np.uint64)
-    for i in range(1, count):
-        out[i : i + 1] = _times(out[i - 1 : i], point)
+    out = np.empty(count, np.uint64)
+    field.powers(point, out)
     return out

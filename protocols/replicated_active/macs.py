@@ -52,7 +52,7 @@ from __future__ import annotations
 import numpy as np
 
 from mpyc_core.errors import MacCheckFailed
-from mpyc_core.kernels.authenticated import BUCKETS, gather, scatter
+from mpyc_core.kernels.authenticated import CHOICES, carry_sums, choose_pairs, choose_words
 from mpyc_core.limbs import flat_words
 from mpyc_core.meta import Meta
 from mpyc_core.prg import Stream
@@ -60,7 +60,7 @@ from mpyc_core.protocols.cost import Cost
 from mpyc_core.protocols.refusal import refuse
 from mpyc_core.ring import Ring
 from mpyc_core.transport.lockstep import together
-from mpyc_core.transport.mesh import Steps
+from mpyc_core.transport.mesh import Array, Steps
 
 from .coins import toss, toss_cost
 from .multiply import products
@@ -113,19 +113,21 @@ def _combinations(
     coin: bytes, ring: Ring, entries: list[tuple[Parts, Parts]], s: int
 ) -> list[Parts]:
     """sum_i c_il * z_i and sum_i c_il * m_i, both components, for the bits c of the coin."""
-    limbs = ring.bits // 64
-    stream = Stream(coin[:16])
-    sums = [np.zeros(8 * BUCKETS * limbs, np.uint64) for _ in range(4)]
+    stream, wide = Stream(coin[:16]), ring.bits == 128
+    sums = np.zeros((4, 3 * CHOICES if wide else CHOICES), np.uint64)
     for i, (value, mac) in enumerate(entries):
         choices = stream.words(i, 0, (value[0].size,))
         for part, total in zip((*value, *mac), sums, strict=True):
-            scatter(choices, flat_words(part), limbs, total)
-    out = []
-    for total in sums:
-        words = np.zeros(s * limbs, np.uint64)
-        gather(total, limbs, words)
-        out.append(words.view(ring.dtype))
-    return [(out[0], out[1]), (out[2], out[3])]
+            (choose_pairs if wide else choose_words)(choices, flat_words(part), total)
+    found = [_whole(total) if wide else total for total in sums]
+    a, b, c, d = (words.view(ring.dtype)[:s] for words in found)
+    return [(a, b), (c, d)]
+
+
+def _whole(sums: Array) -> Array:
+    out = np.empty(2 * CHOICES, np.uint64)
+    carry_sums(sums, out)
+    return out
 
 
 def _add(ring: Ring, x: Parts, y: Parts) -> Parts:

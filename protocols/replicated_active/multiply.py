@@ -24,7 +24,7 @@ from mpyc_core.protocols.cost import Cost
 from mpyc_core.ring import Ring
 from mpyc_core.transport.mesh import Array, Round, Spec, Steps
 
-from .ledger import Gate
+from .ledger import Claim
 from .place import Parts, Place
 
 
@@ -128,13 +128,12 @@ def and_(place: Place, x: Parts, y: Parts) -> Steps[Parts]:
     Cost        1 round, one bit per AND per party, whole 64-bit words
     Security    malicious, 1 of 3: a party can flip bits of z, whatever z is; `gates.py` finds it
     """
-    (xn, xp), (yn, yp) = x, y
-    shape = np.broadcast_shapes(xn.shape, yn.shape)
+    shape = np.broadcast_shapes(x[0].shape, y[0].shape)
+    xn, xp, yn, yp = (np.broadcast_to(part, shape) for part in (*x, *y))
     fn, fp = place.zero_bits(shape)
     mine = (xn & (yn ^ yp)) ^ (xp & yn) ^ fn ^ fp
     ((own, came),) = yield from reshare(place, [mine])
-    whole = [np.broadcast_to(part, shape) for part in (xn, xp, yn, yp)]
-    place.ledger.gates.append(
-        Gate((whole[0], whole[1]), (whole[2], whole[3]), np.asarray(came ^ fp), fn)
-    )
+    place.ledger.claim(0, Claim((xn, yn), (yp, xp)))
+    place.ledger.claim(1, Claim((xp, yp), (), came ^ fp ^ (xp & yp)))
+    place.ledger.claim(2, Claim((), (yn, xn), fn))
     return own, came

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from mpyc_core.protocols.masks import Masks, PairKeys, Purpose
 from mpyc_core.ring import Ring
 from mpyc_core.transport.mesh import Array
@@ -50,6 +52,12 @@ class Place:
     def words(self, peer: int, purpose: Purpose, buffer: int, shape: Any) -> Array:
         """Uniform words that only this party and `peer` know."""
         return self._masks.words(peer, purpose, buffer, shape)
+
+    def small(
+        self, peer: int, purpose: Purpose, buffer: int, dtype: np.dtype[Any], shape: Any
+    ) -> Array:
+        """Uniform words of 8 to 64 bits that only this party and `peer` know."""
+        return self._masks.small(peer, purpose, buffer, dtype, shape)
 
     def zero(self, ring: Ring, shape: Any) -> Parts:
         """F(next), F(prev): their difference is this party's part of a fresh sharing of zero.

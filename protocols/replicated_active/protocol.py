@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -35,6 +34,7 @@ class ReplicatedActive(Protocol):
     name: ClassVar[str] = "replicated-active"
     parties: ClassVar[str] = "exactly 3"
     rings: ClassVar[tuple[int, ...]] = (32, 64)
+    turns: ClassVar[int] = 3
     verifies: ClassVar[bool] = True
     repeats: int = 64
     """s: how many random combinations of MACs a check opens; fewer only in a simulation."""
@@ -188,8 +188,7 @@ class ReplicatedActive(Protocol):
         if self._common is None:
             raise SessionClosed("this session has ended, its keys are erased; start a new one")
         dither = self._common.words(place.op, 0, x.meta.shape, small.dtype)
-        key, one = self._key(wide), self._one(wide)
-        return (yield from truncate.truncate(self, place, x, shift, key, one, dither))
+        return (yield from truncate.truncate(place, wide, x, shift, self._key(wide), dither))
 
     def _one(self, wide: Ring) -> tuple[Array, ...]:
         return (*sharing.embed(self.me, wide.full((), 1)), *self._key(wide))
@@ -244,9 +243,9 @@ class ReplicatedActive(Protocol):
                 return multiply.product_cost(meta.size, wide)
             case "product":
                 made, shift = multiply.product_cost(meta.size, wide), facts["shift"]
-                return made >> truncate.truncate_cost(meta, shift, wide) if shift else made
+                return made >> truncate.truncate_cost(meta, shift, wide, op) if shift else made
             case "truncate" | "truncate_local":
-                return truncate.truncate_cost(meta, facts["shift"], wide)
+                return truncate.truncate_cost(meta, facts["shift"], wide, op)
             case "msb":
                 return bits.msb_cost(meta, facts["bits"])
             case "is_zero":
@@ -263,8 +262,7 @@ class ReplicatedActive(Protocol):
 
     def check_cost(self) -> Cost:
         """What the next check sends: it covers everything since the last one."""
-        words = sum(math.prod(gate.mask.shape) for gate in self.ledger.gates)
-        return checks.settle_cost(words, tuple(self.ledger.products), self.repeats)
+        return checks.settle_cost(self.ledger.terms, tuple(self.ledger.products), self.repeats)
 
     # -- clients ----------------------------------------------------------------------------
     @classmethod
