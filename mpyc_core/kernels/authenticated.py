@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from mpyc_core.jit import device, kernel
 
-from .simd import fill, high_product, load, shr, splat, store, where
+from .simd import add_where, fill, high_product, load, shr, splat, store
 
 Array = npt.NDArray[Any]
 
@@ -102,10 +102,10 @@ def choose_words(choices: Array, x: Array, sums: Array) -> None:
         a, b, c, d = load(sums, g), load(sums, g + 8), load(sums, g + 16), load(sums, g + 24)
         for i in range(choices.size):
             word, at = splat(x, i), CHOICES * i + g
-            a = a + (word & where(choices, at, sums))
-            b = b + (word & where(choices, at + 8, sums))
-            c = c + (word & where(choices, at + 16, sums))
-            d = d + (word & where(choices, at + 24, sums))
+            a = add_where(a, word, choices, at)
+            b = add_where(b, word, choices, at + 8)
+            c = add_where(c, word, choices, at + 16)
+            d = add_where(d, word, choices, at + 24)
         store(sums, g, a)
         store(sums, g + 8, b)
         store(sums, g + 16, c)
@@ -129,9 +129,9 @@ def choose_pairs(choices: Array, x: Array, sums: Array) -> None:
             for i in range(start, stop):
                 lo, hi, at = splat(x, 2 * i), splat(x, 2 * i + 1), CHOICES * i + g
                 low, high = lo & half, shr(lo, 32)
-                mask, more = where(choices, at, sums), where(choices, at + 8, sums)
-                a, b, c = a + (low & mask), b + (high & mask), c + (hi & mask)
-                d, e, f = d + (low & more), e + (high & more), f + (hi & more)
+                a, d = add_where(a, low, choices, at), add_where(d, low, choices, at + 8)
+                b, e = add_where(b, high, choices, at), add_where(e, high, choices, at + 8)
+                c, f = add_where(c, hi, choices, at), add_where(f, hi, choices, at + 8)
             store(sums, g, a)
             store(sums, p, b)
             store(sums, q, c)

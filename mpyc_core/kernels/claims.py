@@ -42,14 +42,14 @@ def carry_claim(x: Array, d: Array, first: Array, second: Array, part: Array) ->
         part[i] = d[i] ^ above ^ factor & above
 
 
-_DROP = "const {0}[::1], const {0}[::1], const {0}[::1], i8, i8, i8, u8[::1]"
+_DROP = "const {0}[::1], const {0}[::1], const {0}[::1], i8, u8, i8, u8[::1]"
 
 
 @kernel(_DROP.format("u8"), _DROP.format("u4"))
 def drop(x: Array, plus: Array, wraps: Array, shift: int, c: int, limbs: int, out: Array) -> None:
     """out = (x >> shift) + plus - (wraps << (k - shift)) + c mod 2^k, with zeros above.
 
-    An empty `plus` counts as 0; `limbs` is the 64-bit words of an element of `out`.
+    An empty `plus` counts as 0, c is in [0, 2^k), and `out` has `limbs` words an element.
     """
     down, constant = np.uint64(shift), x.dtype.type(c)
     up = np.uint64(8 * x.itemsize - shift)

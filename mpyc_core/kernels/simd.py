@@ -11,6 +11,7 @@ if config.DISABLE_JIT:
     from .simd_numpy import (
         add_fraction,
         add_product,
+        add_where,
         as_words,
         dot_pairs,
         fill,
@@ -38,6 +39,7 @@ else:
     from .dots_llvm import add_fraction, dot_pairs, nearest, residue
     from .simd_llvm import (
         add_product,
+        add_where,
         as_words,
         fill,
         gather,
@@ -62,6 +64,7 @@ else:
 __all__ = [
     "add_fraction",
     "add_product",
+    "add_where",
     "as_words",
     "dot_pairs",
     "fill",

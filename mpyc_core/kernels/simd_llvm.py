@@ -254,6 +254,21 @@ def where(typing: Any, packed: Any, index: Any, like: Any) -> Any:
     return vector(packed, types.intp, like), code
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def add_where(typing: Any, total: Any, v: Any, packed: Any, index: Any) -> Any:
+    """total + v in the lanes whose bit is set, total in the others; bits as in `where`."""
+    bits, chosen = ir.IntType(v.count), ir.VectorType(ir.IntType(1), v.count)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[2])(context, builder, args[2]).data
+        at = builder.sdiv(args[3], args[3].type(v.count))
+        word = builder.load(builder.gep(builder.bitcast(data, bits.as_pointer()), [at]))
+        word.align = 1
+        return builder.select(builder.bitcast(word, chosen), builder.add(args[0], args[1]), args[0])
+
+    return v(v, v, packed, types.intp), code
+
+
 @intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
 def widen_some(typing: Any, octets: Any, index: Any, size: Any, count: Any, like: Any) -> Any:
     """Words of `size` bytes, a literal, from word `index` on, one a lane; at most `count`."""

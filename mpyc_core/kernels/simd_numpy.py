@@ -109,6 +109,11 @@ def where(packed: Array, index: int, like: Array) -> Array:
     return np.asarray(like.dtype.type(0) - bits)
 
 
+def add_where(total: Array, v: Array, packed: Array, index: int) -> Array:
+    """total + v in the lanes whose bit is set, total in the others; bits as in `where`."""
+    return total + (v & where(packed, index, v))
+
+
 def widen_some(octets: Array, index: int, size: int, count: int, like: Array) -> Array:
     """Words of `size` bytes, a literal, from word `index` on, one a lane; at most `count`."""
     m = max(0, min(count, lanes(like)))

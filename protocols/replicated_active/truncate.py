@@ -235,6 +235,6 @@ def _top(x: Array, word: np.dtype[np.unsignedinteger]) -> Array:
 def _dropped(ring: Ring, x: Array, half: Half, shift: int, constant: int) -> Array:
     """One component of the result, without its bits above k."""
     out = np.empty(x.shape, ring.dtype)
-    words = out.view(np.uint64)
-    drop(x, half.carry, half.wraps.astype(x.dtype), shift, constant, words.size // x.size, words)
+    words, plus = out.view(np.uint64), constant % (1 << 8 * x.itemsize)
+    drop(x, half.carry, half.wraps.astype(x.dtype), shift, plus, ring.bits // 64, words)
     return out

@@ -10,12 +10,13 @@ import sys
 
 from mpyc_core.ring import ring
 
-from . import check_kernels, check_shares
+from . import check_kernels, check_shares, check_verified
 
 if __name__ == "__main__":
     rings = [ring(int(bits)) for bits in sys.argv[1:]]
     check_kernels.check_all(*rings)
     check_shares.check_bits((1, 9))
+    check_verified.check_all(9)
     for each in rings:
         if each.bits <= 64:
             check_shares.check_all(each, (0, 1, 70))
