@@ -31,9 +31,11 @@ BLOCK = 512
 _X86 = platform.machine() in ("x86_64", "AMD64")
 
 if _X86 and "pclmul" in cpu_features() and not config.DISABLE_JIT:
-    from .clmul_llvm import clmul, clmul_pairs
+    from .clmul_llvm import clmul as clmul
+    from .clmul_llvm import clmul_pairs as clmul_pairs
 else:
-    from .clmul_portable import clmul, clmul_pairs
+    from .clmul_portable import clmul as clmul
+    from .clmul_portable import clmul_pairs as clmul_pairs
 
 
 @device

@@ -5,7 +5,8 @@ shared over Z/2^2k with MACs alpha * x, where nobody knows alpha; bits are share
 Multiplications and ANDs run as in semi-honest sharing, where one corrupted party can do no more
 than add errors that it knows to results that it does not know. All of it is noted in a ledger and
 verified before anything is opened, together: products by their MACs, ANDs by proofs that each party
-gives the two others. No step takes a value from one party alone, but for the inputs of owners.
+gives the two others. A value that one party alone deals, as for truncations, is a claim about what
+the two others know in parts, and is proven likewise; only inputs of owners are not.
 
     place.py      neighbours, masks and ledger of one operation
     ledger.py     what awaits its check
@@ -13,6 +14,7 @@ gives the two others. No step takes a value from one party alone, but for the in
     multiply.py   products and ANDs
     bits.py       numbers to bits: sign, all bits, test for zero
     convert.py    bits to numbers, bit times number
+    dealt.py      numbers of bits that one party knows
     truncate.py   dropping fraction bits
     coins.py      public coins by commitment
     macs.py       the check of products
