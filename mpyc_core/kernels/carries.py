@@ -25,7 +25,7 @@ from .terms import both
 Array = npt.NDArray[Any]
 
 _LEVEL = "const u8[::1], " * 4 + "i8, i8, i8, i8, u8[::1]"
-_LEAVES = "const u8[::1], " * 4 + "i8, i8, i8, i8, i8, u8[::1]"
+_LEAVES = "const u8[::1], " * 5 + "i8, i8, i8, i8, i8, u8[::1]"
 
 
 @inlined
@@ -70,6 +70,7 @@ def combine_nodes(
 def combine_leaves(
     xn: Array,
     xp: Array,
+    r: Array,
     zn: Array,
     zp: Array,
     role: int,
@@ -82,28 +83,27 @@ def combine_leaves(
     """The same for the leaves, from the components of p_1, p_2, ...; leaf 0 is (0, 0).
 
     p = a ^ b and d = b where b is the component that roles 1 and 2 know. So no components of d need
-    be there: role 0 has zeros, role 1 has (next of p, zero), role 2 has (zero, previous of p).
+    be there: role 0 has zeros, role 2 has (zero, previous of p); for role 1 see `leaves`. The next
+    component of p is a pad, r, at role 0.
     """
     nothing = fill(out, 0)
     for j in range(pairs):
         hi, lo = 2 * j * width, (2 * j - 1) * width
+        d, p = j * width, (pairs + j - 1) * width
         for c in range(start, stop, 8):
             m = stop - c
-            pn, pp = load_some(xn, hi + c, m), load_some(xp, hi + c, m)
-            qn, qp = nothing, nothing
+            pn = pad_words(r, hi + c) if role == 0 else load_some(xn, hi + c, m)
+            pp, qp = load_some(xp, hi + c, m), nothing
             if j > 0:
-                qn, qp = load_some(xn, lo + c, m), load_some(xp, lo + c, m)
-                i = (pairs + j - 1) * width + c
-                zero = pad_words(zn, i) ^ pad_words(zp, i)
-                store_some(out, i, both(pn, pp, qn, qp) ^ zero, m)
+                qn = pad_words(r, lo + c) if role == 0 else load_some(xn, lo + c, m)
+                qp = load_some(xp, lo + c, m)
+                zero = pad_words(zn, p + c) ^ pad_words(zp, p + c)
+                store_some(out, p + c, both(pn, pp, qn, qp) ^ zero, m)
             term = nothing
-            if role == 1:
-                term = multiplex(pn, pp, pn, nothing, qn, nothing)
-            elif role == 2:
+            if role == 2:
                 term = multiplex(pn, pp, nothing, pp, nothing, qp)
-            i = j * width + c
-            zero = pad_words(zn, i) ^ pad_words(zp, i)
-            store_some(out, i, term ^ zero, m)
+            zero = pad_words(zn, d + c) ^ pad_words(zp, d + c)
+            store_some(out, d + c, term ^ zero, m)
 
 
 @kernel(

@@ -101,6 +101,33 @@ def rounding_pair(r: Array, shift: int, short: np.dtype[Any]) -> tuple[Array, Ar
     return out, top
 
 
+def deal_product(a: Parts, b: Parts, c: Array, out: Array) -> Array:
+    """out = a * b - c over Z/2^64; a and b are sums of two pads, c is a pad."""
+    from .dealing import multiply
+
+    z = out.reshape(-1)
+    split(out.size, lambda i, j: multiply(*a, *b, c, i, j, z))
+    return out
+
+
+def deal_rounded(
+    a: Parts, b: Parts, c: Parts, u: Array, shift: int, short: Array, out: Array
+) -> list[Array]:
+    """`rounding_pair` of r = c - a * b over Z/2^64, less the pad u and the words of `short`.
+
+    Parameters
+    ----------
+    a, b, c : sums of two pads.
+    short, out : become the result.
+    """
+    from .dealing import multiply_rounded
+
+    octets, z, size = short.reshape(-1).view(np.uint8), out.reshape(-1), short.itemsize
+    pads = *a, *b, *c, u
+    split(out.size, lambda i, j: multiply_rounded(*pads, shift, size, i, j, octets, z))
+    return [out, short]
+
+
 def doubled(x: Array, mine: Array, came: Array) -> Array:
     """2 x - mine + came, for words of 32 or 64 bits."""
     from . import beaver

@@ -36,7 +36,7 @@ def to_planes(x: Array, planes: Array, c: int = 0) -> Array:
 
 
 def share_planes(
-    x: Array, y: Array, pad: Array, bits: int, more: int
+    x: Array, y: Array, pad: Array, bits: int, more: int, keep: bool
 ) -> tuple[Array, Array, Array]:
     """The low bits of x + y, split in two by a pad, in one pass.
 
@@ -46,13 +46,15 @@ def share_planes(
     pad : of shape (bits, words of x.size bits).
     bits : how many planes to split.
     more : how many of the next ones to leave whole.
+    keep : whether the mask is wanted, too.
 
     Returns
     -------
     The mask drawn from the pad, the planes ^ the mask, and the `more` planes above.
     """
     width = -(-x.size // 64)
-    mask, rest = np.empty((bits, width), np.uint64), np.empty((bits, width), np.uint64)
+    rest = np.empty((bits, width), np.uint64)
+    mask = np.empty((bits if keep else 0, width), np.uint64)
     top = np.empty((more, width), np.uint64)
     a, b = x.view(np.uint8), y.view(np.uint8)
     run_rows(
@@ -61,6 +63,25 @@ def share_planes(
         _MIN_GROUPS,
     )
     return mask, rest, top
+
+
+def leaves_of(
+    x: Array, r: Array, pairs: int, bits: int, zero: tuple[Array, Array]
+) -> tuple[Array, Array]:
+    """The message of `leaves.words_to_leaves`, and the two highest of `bits` planes of x."""
+    from .leaves import words_to_leaves
+
+    width, none = -(-x.size // 64), _NOTHING.view(np.uint8)
+    out, top = np.empty((2 * pairs - 1, width), np.uint64), np.empty((2, width), np.uint64)
+    octets, size, z = x.view(np.uint8), x.itemsize, out.reshape(-1)
+    run_rows(
+        lambda i, j: words_to_leaves(
+            octets, none, size, r, *zero, pairs, bits - 2, i, j, _scratch(), top, z
+        ),
+        -(-x.size // GROUP),
+        _MIN_GROUPS,
+    )
+    return out, top
 
 
 def from_planes(planes: Array, x: Array) -> Array:

@@ -100,11 +100,12 @@ def xor_zero_share(x: Array, zero: Parts) -> Array:
 
 
 def combine_leaves(role: int, p: Parts, shape: tuple[int, int], zero: Parts) -> Array:
-    """The first level of a carry tree (see `carries`) from the planes of p, leaf 0 left out.
+    """The first level of a carry tree (see `carries`) at role 0 or 2, leaf 0 left out.
 
     Parameters
     ----------
-    p : components, planes of shape (at least 2m - 1, words) for m pairs of leaves.
+    p : components, planes of shape (at least 2m - 1, words) for m pairs of leaves; at role 0 the
+        first one is a pad.
     shape : of the result, (2m - 1, words).
     zero : two pads of this shape, whose XOR is added.
 
@@ -117,13 +118,36 @@ def combine_leaves(role: int, p: Parts, shape: tuple[int, int], zero: Parts) -> 
 
     out = np.empty(shape, np.uint64)
     pairs, width = (shape[0] + 1) // 2, shape[1]
-    x, z = [flat(part, part.shape, out.dtype) for part in p], out.reshape(-1)
+    last = flat(p[1], p[1].shape, out.dtype)
+    first = flat(p[0], p[0].shape, out.dtype) if role else last
+    pad, z = p[0] if role == 0 else zero[0], out.reshape(-1)
     split(
         width,
-        lambda i, j: carries.combine_leaves(*x, *zero, role, pairs, width, i, j, z),
+        lambda i, j: carries.combine_leaves(first, last, pad, *zero, role, pairs, width, i, j, z),
         len(out),
     )
     return out
+
+
+def leaves_of_words(
+    x: Array, r: Array, bits: int, shape: tuple[int, int], zero: Parts
+) -> tuple[Array, Array]:
+    """The same at role 1, in one pass from the words that roles 1 and 2 know.
+
+    Parameters
+    ----------
+    x : u4 or u8, of any shape, taken in C order; its planes are the first component of p.
+    r : pad of the second one, of shape (bits - 1, words of the size of x).
+    bits : at least 2.
+    shape, zero : as in `combine_leaves`.
+
+    Returns
+    -------
+    The message, and the two highest of the low `bits` planes of x.
+    """
+    from .planes import leaves_of
+
+    return leaves_of(flat(x, x.shape, x.dtype), r, (shape[0] + 1) // 2, bits, zero)
 
 
 def combine_nodes(x: Parts, shape: tuple[int, int], zero: Parts) -> Array:
@@ -179,7 +203,9 @@ def combine_prefixes(p: Parts, d: Parts, step: int, shape: tuple[int, int], zero
     return out
 
 
-def split_planes(x: Parts, pad: Array, bits: int, more: int) -> tuple[Array, Array, Array]:
+def split_planes(
+    x: Parts, pad: Array, bits: int, more: int, keep: bool = True
+) -> tuple[Array, Array, Array]:
     """The low bits of xn + xp as planes, split in two by a pad.
 
     Parameters
@@ -187,6 +213,7 @@ def split_planes(x: Parts, pad: Array, bits: int, more: int) -> tuple[Array, Arr
     x : components, u4 or u8, of any shape, taken in C order.
     pad : of shape (bits, words of the size of x).
     bits, more : how many planes to split, and how many of the next ones to leave whole.
+    keep : whether the mask is wanted; else it has no planes.
 
     Returns
     -------
@@ -195,4 +222,4 @@ def split_planes(x: Parts, pad: Array, bits: int, more: int) -> tuple[Array, Arr
     from .planes import share_planes
 
     a, b = (flat(part, x[0].shape, x[0].dtype) for part in x)
-    return share_planes(a, b, pad, bits, more)
+    return share_planes(a, b, pad, bits, more, keep)

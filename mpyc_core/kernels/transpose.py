@@ -168,8 +168,11 @@ def words_to_shares(
     rest: Array,
     top: Array,
 ) -> None:
-    """The same planes, the lower ones split into mask = a pad and rest = plane ^ mask."""
-    shared, width = mask.shape[0], mask.shape[1]
+    """The same planes, the lower ones split into mask = a pad and rest = plane ^ mask.
+
+    Without a row in `mask` the pad's words are not kept.
+    """
+    shared, width = rest.shape[0], rest.shape[1]
     for done in range(first, last, BATCH):
         end = min(done + BATCH, last)
         slice_groups(x, y, size, c, done, end, work)
@@ -179,7 +182,8 @@ def words_to_shares(
                 at, m = i * width + 8 * g, width - 8 * g
                 if i < shared:
                     hidden = pad_words(p, at)
-                    store_some(mask, at, hidden, m)
+                    if mask.shape[0] > 0:
+                        store_some(mask, at, hidden, m)
                     store_some(rest, at, row ^ hidden, m)
                 else:
                     store_some(top, at - shared * width, row, m)

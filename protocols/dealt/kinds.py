@@ -10,7 +10,14 @@ import numpy as np
 
 from mpyc_core.bits import to_planes, words
 from mpyc_core.errors import FrameError
-from mpyc_core.kernels.dealt import as_numbers, rounding_pair
+from mpyc_core.kernels.dealt import (
+    as_numbers,
+    as_pad,
+    deal_product,
+    deal_rounded,
+    rounding_pair,
+    total,
+)
 from mpyc_core.protocols.bilinear import BILINEAR
 from mpyc_core.ring import ring
 from mpyc_core.transport.mesh import Array, Spec
@@ -48,6 +55,27 @@ class Triple(Correlation):
 
     def values(self, facts: Facts, seeded: list[Array]) -> list[Array]:
         return [_product(facts, *seeded)]
+
+    def corrections(self, sources: Sequence[Source], want: Want) -> dict[int, list[Array]]:
+        if not _in_one_pass(want.facts):
+            return super().corrections(sources, want)
+        a, b, c = (_pads(sources, want, i, p) for i, p in enumerate(self.places(want.facts)))
+        return {0: [deal_product(a, b, c[1], np.empty(want.facts[4], np.uint64))]}
+
+
+def _in_one_pass(product: Facts) -> bool:
+    """Whether kernels make all of a product's corrections at once: word by word, over Z/2^64."""
+    bits, kind, x, y, z, _ = product
+    return bits == 64 and kind == "mul" and x == y == z
+
+
+def _pads(sources: Sequence[Source], want: Want, i: int, place: Place) -> tuple[Array, Array]:
+    """A place of the first party, and the sum of all others', as pads."""
+    first, second = (source.pad(want, i, place.shape, place.dtype) for source in sources[:2])
+    if len(sources) == 2:
+        return first, second
+    rest = [source.words(want, i, place.shape, place.dtype) for source in sources[1:]]
+    return first, as_pad(total(rest[0], rest[1:]))
 
 
 @register_correlation
@@ -115,6 +143,17 @@ class RoundedTriple(Correlation):
         a, b, c = seeded
         group = ring(product[0])
         return rounding(group.sub(c, _product(product, a, b)), shift)
+
+    def corrections(self, sources: Sequence[Source], want: Want) -> dict[int, list[Array]]:
+        product, shift = want.facts
+        if not _in_one_pass(product):
+            return super().corrections(sources, want)
+        places = self.places(want.facts)
+        a, b, c, u = (_pads(sources, want, i, p) for i, p in enumerate(places[:4]))
+        parts = [s.words(want, 4, places[4].shape, places[4].dtype) for s in sources[1:]]
+        short = np.asarray(total(parts[0], parts[1:]))  # of one number NumPy makes a scalar
+        out = np.empty(places[3].shape, np.uint64)
+        return {0: deal_rounded(a, b, c, u[1], shift, short, out)}
 
 
 @register_correlation

@@ -6,16 +6,40 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mpyc_core.bits import words
-from mpyc_core.kernels.replicated import and_terms, combine_prefixes
+from mpyc_core.bits import to_planes, words
+from mpyc_core.kernels.replicated import and_terms, combine_prefixes, split_planes
 from mpyc_core.meta import Meta
 from mpyc_core.protocols.cost import Cost, plane_bytes
 from mpyc_core.protocols.value import Share
-from mpyc_core.transport.mesh import Steps
+from mpyc_core.transport.mesh import Round, Spec, Steps
 
-from .carry import known_to_12, planes_of, share_own_bits, stack
+from .carry import SHARE, known_to_12, planes_of, stack
 from .multiply import to_next
-from .turn import Turn
+from .turn import Parts, Turn
+
+
+def share_own_bits(turn: Turn, x: Share, bits: int, plus: int = 0) -> Steps[Parts]:
+    """Role 0 shares the low `bits` bits of a = s01 + s02; roles 1 and 2 take B = s12 + plus.
+
+    Returns
+    -------
+    The components of the planes a ^ B: s01 = R_01, s02 = a ^ R_01, s12 = B.
+
+    Cost        1 round, `bits` planes from role 0
+    """
+    shape = (bits, words(x.meta.size))
+    if turn.role == 0:
+        r01 = turn.pad(1, "bits", SHARE, shape)
+        a01, a02, _ = split_planes(x.parts, r01, bits, 0)  # a01 is R_01, a02 = a ^ R_01
+        yield Round(send=turn.to(r2=[a02]))  # hidden by R_01, unknown to role 2
+        return a01, a02
+    b = to_planes(x.parts[0] if turn.role == 1 else x.parts[1], bits, plus)
+    if turn.role == 1:
+        a01 = turn.block_bits(0, "bits", SHARE, shape)
+        yield Round()
+        return b, a01
+    received = yield Round(recv=turn.due(r0=[Spec(b.dtype, shape)]))
+    return turn.came(received, 0)[0], b
 
 
 def sklansky(width: int) -> Iterator[tuple[list[int], list[int]]]:
@@ -37,7 +61,7 @@ def decompose(turn: Turn, x: Share, bits: int) -> Steps[Share]:
                 (336 ANDs at 64 bits)
     Error       exact
     """
-    total, _ = yield from share_own_bits(turn, x, bits)
+    total = yield from share_own_bits(turn, x, bits)
     leaves, start = planes_of(total, 0, bits - 1), np.zeros_like(total[0][:1])
     p = stack((start, start), leaves)
     d = stack((start, start), known_to_12(turn, leaves))
@@ -75,7 +99,7 @@ def is_zero(turn: Turn, x: Share, bits: int) -> Steps[Share]:
     Cost        1 + ceil(log2 bits) rounds; `bits` bits from role 0, bits - 1 ANDs
     Error       exact
     """
-    same, _ = yield from share_own_bits(turn, x, bits, plus=-1)
+    same = yield from share_own_bits(turn, x, bits, plus=-1)
     level = 1
     while len(same[0]) > 1:
         half = len(same[0]) // 2

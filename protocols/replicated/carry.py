@@ -25,9 +25,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from mpyc_core.bits import to_planes, words
+from mpyc_core.kernels.dealt import plane_of
 from mpyc_core.kernels.replicated import (
     combine_leaves,
     combine_nodes,
+    leaves_of_words,
     split_planes,
     xor_zero_share,
 )
@@ -39,35 +41,41 @@ from mpyc_core.transport.mesh import Array, Round, Spec, Steps
 from .multiply import to_next
 from .turn import Parts, Turn
 
-SHARE, LAST = 0, 1 + 64
-"""Buffers of the bit sharing and of the sign; level i of the tree uses buffer 1 + i."""
+SHARE, FIRST, LAST = 0, 1, 1 + 64
+"""Buffers of the bit sharing and of the sign; level i of the tree uses FIRST + i."""
 
 
-def share_own_bits(
-    turn: Turn, x: Share, bits: int, more: int = 0, plus: int = 0
-) -> Steps[tuple[Parts, Array]]:
-    """Role 0 shares the low `bits` bits of a = s01 + s02; roles 1 and 2 take B = s12 + plus.
+def share_leaves(turn: Turn, x: Share, bits: int) -> Steps[tuple[Array, Parts, Array]]:
+    """Role 0 shares the low bits - 1 bits of a; every role combines the leaves in one pass.
+
+    The components of p = a ^ B are s01 = R_01, s02 = a ^ R_01, s12 = B. R_01 stays a pad, and role
+    1 has its planes of B in cache only.
 
     Returns
     -------
-    The components of the planes a ^ B: s01 = R_01, s02 = a ^ R_01, s12 = B. And the `more` planes
-    above, of a at role 0 and of B at roles 1 and 2.
+    This role's message of the first level, the components of p at the highest leaf, and the top
+    plane, of a at role 0 and of B at roles 1 and 2.
 
-    Cost        1 round, `bits` planes from role 0
+    Cost        1 round, bits - 1 planes from role 0
     """
-    shape = (bits, words(x.meta.size))
+    width, pairs = words(x.meta.size), bits // 2
+    shape, below = (2 * pairs - 1, width), bits - 2
+    zero = turn.zero(FIRST, shape)
+    if turn.role == 2:
+        b = to_planes(x.parts[1], bits)
+        received = yield Round(recv=turn.due(r0=[Spec(b.dtype, (bits - 1, width))]))
+        a02 = turn.came(received, 0)[0]
+        mine = combine_leaves(2, (a02, b), shape, zero)
+        return mine, (a02[below:], b[below : bits - 1]), b[bits - 1 :]
+    r01 = turn.pad(1 - turn.role, "bits", SHARE, (bits - 1, width))
     if turn.role == 0:
-        r01 = turn.pad(1, "bits", SHARE, shape)
-        a01, a02, above = split_planes(x.parts, r01, bits, more)  # a01 is R_01, a02 = a ^ R_01
+        _, a02, above = split_planes(x.parts, r01, bits - 1, 1, keep=False)  # a02 = a ^ R_01
         yield Round(send=turn.to(r2=[a02]))  # hidden by R_01, unknown to role 2
-        return (a01, a02), above
-    b = to_planes(x.parts[0] if turn.role == 1 else x.parts[1], bits + more, plus)
-    if turn.role == 1:
-        a01 = turn.block_bits(0, "bits", SHARE, shape)
-        yield Round()
-        return (b[:bits], a01), b[bits:]
-    received = yield Round(recv=turn.due(r0=[Spec(b.dtype, shape)]))
-    return (turn.came(received, 0)[0], b[:bits]), b[bits:]
+        mine = combine_leaves(0, (r01, a02), shape, zero)
+        return mine, (plane_of(r01, below, width), a02[below:]), above
+    mine, above = leaves_of_words(x.parts[0], r01, bits, shape, zero)
+    yield Round()
+    return mine, (above[:1], plane_of(r01, below, width)), above[1:]
 
 
 def known_to_12(turn: Turn, p: Parts) -> Parts:
@@ -89,20 +97,16 @@ def sign_terms(turn: Turn, x: Share, bits: int) -> Steps[Array]:
     The caller decides what the last round makes of them: a shared bit, a number, a selection. The
     n nodes of a level are the planes d_0 ... d_{n-1}, p_1 ... p_{n-1}, in both components.
     """
-    p, signs = yield from share_own_bits(turn, x, bits - 1, 1)
-    p_top = planes_of(p, bits - 2, bits - 1)
+    mine, p_top, signs = yield from share_leaves(turn, x, bits)
     d_top = known_to_12(turn, p_top)
     nothing = np.zeros_like(d_top[0])
     nodes = stack((nothing, nothing), d_top, p_top)
     for level, (pairs, odd) in enumerate(levels(bits)):
         if pairs == 1 and not odd:
             break
-        shape = (2 * pairs - 1, words(x.meta.size))
-        zero = turn.zero(1 + level, shape)
-        if level == 0:
-            mine = combine_leaves(turn.role, p, shape, zero)
-        else:
-            mine = combine_nodes(nodes, shape, zero)
+        if level > 0:
+            shape = (2 * pairs - 1, words(x.meta.size))
+            mine = combine_nodes(nodes, shape, turn.zero(FIRST + level, shape))
         nodes = yield from to_next(turn, mine)
         if odd:
             lower, upper = planes_of(nodes, 0, pairs), planes_of(nodes, pairs, 2 * pairs - 1)

@@ -97,14 +97,20 @@ def check_tree(leaves: int, width: int) -> None:
     pairs = leaves // 2
     shape = (2 * pairs - 1, width)
     (f, g), forms = masks(2, shape, np.uint64)
-    x = words(rng, Z64, leaves - 1, width), words(rng, Z64, leaves - 1, width)
+    planes = words(rng, Z64, leaves - 1, width), words(rng, Z64, leaves - 1, width)
+    (r,), pads = masks(1, planes[0].shape, np.uint64)
+    number = words(rng, Z64, 64 * width)
+    own = slices(exact(number), leaves)
     nothing = np.zeros((1, width), object)
-    p = [np.concatenate([nothing, exact(part)]) for part in x]
-    for role, known in enumerate([(0, 0), (1, 0), (0, 1)]):
-        d = [part * factor for part, factor in zip(p, known, strict=True)]
-        expected = _level((d[0], d[1]), (p[0], p[1]), pairs) ^ f ^ g
-        for zero in map(tuple, forms):
-            agree(replicated.combine_leaves(role, x, shape, zero), expected, Z64)
+    for zero, (pad,) in zip(map(tuple, forms), pads, strict=True):
+        expected = _leaves((0, 0), (r, exact(planes[1])), nothing, pairs) ^ f ^ g
+        agree(replicated.combine_leaves(0, (pad, planes[1]), shape, zero), expected, Z64)
+        expected = _leaves((1, 0), (own[: leaves - 1], r), nothing, pairs) ^ f ^ g
+        made, top = replicated.leaves_of_words(number, pad, leaves, shape, zero)
+        agree(made, expected, Z64)
+        agree(top, own[leaves - 2 :], Z64)
+        expected = _leaves((0, 1), (exact(planes[0]), exact(planes[1])), nothing, pairs) ^ f ^ g
+        agree(replicated.combine_leaves(2, planes, shape, zero), expected, Z64)
     x = words(rng, Z64, 2 * leaves - 1, width), words(rng, Z64, 2 * leaves - 1, width)
     whole = [exact(part) for part in x]
     d = [part[:leaves] for part in whole]
@@ -112,6 +118,12 @@ def check_tree(leaves: int, width: int) -> None:
     expected = _level((d[0], d[1]), (p[0], p[1]), pairs) ^ f ^ g
     for zero in map(tuple, forms):
         agree(replicated.combine_nodes(x, shape, zero), expected, Z64)
+
+
+def _leaves(known: tuple[int, int], p: tuple[Array, Array], nothing: Array, pairs: int) -> Array:
+    whole = [np.concatenate([nothing, part]) for part in p]
+    d = [part * factor for part, factor in zip(whole, known, strict=True)]
+    return _level((d[0], d[1]), (whole[0], whole[1]), pairs)
 
 
 def _level(d: tuple[Array, Array], p: tuple[Array, Array], pairs: int) -> Array:
@@ -158,6 +170,9 @@ def check_split(ring: Ring, n: int, bits: int, more: int) -> None:
         agree(mask, f, Z64)
         agree(rest, planes[:bits] ^ f, Z64)
         agree(above, planes[bits:], Z64)
+        none, again, _ = replicated.split_planes(x, pad, bits, more, keep=False)
+        assert len(none) == 0
+        agree(again, rest, Z64)
 
 
 def check_truncation(ring: Ring, n: int, shift: int, size: int) -> None:
