@@ -66,7 +66,7 @@ def share_planes(
 
 
 def leaves_of(
-    x: Array, r: Array, pairs: int, bits: int, zero: tuple[Array, Array]
+    x: Array, r: Array, pairs: int, bits: int, zero: tuple[Array, ...]
 ) -> tuple[Array, Array]:
     """The message of `leaves.words_to_leaves`, and the two highest of `bits` planes of x."""
     from .leaves import words_to_leaves
