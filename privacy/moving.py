@@ -75,16 +75,23 @@ def _repeated(rows: Rows, times: int) -> Rows:
 
 
 def _traced(rows: Rows, move: Move) -> tuple[int | None, Array]:
-    """The axis of rows in the result and the number of each; None where rows do not lie so."""
-    shape = tuple(rows.n if i == rows.axis else 1 for i in range(len(rows.shape)))
-    numbers = np.arange(rows.n, dtype=np.int64).reshape(shape)
+    """The axis of rows in the result and the number of each; None where rows do not lie so.
+
+    Along that axis every place has elements of one column, whose bounds it then has, and across it
+    elements of one row. A single row that was picked has rows along no axis.
+    """
+    numbers = np.arange(rows.n, dtype=np.int64).reshape(
+        tuple(rows.n if i == rows.axis else 1 for i in range(len(rows.shape)))
+    )
+    places = np.arange(int(np.prod(rows.columns, dtype=object)), dtype=np.int64)
     out = move(np.broadcast_to(numbers, rows.shape))
+    column = move(np.broadcast_to(places.reshape(rows.columns), rows.shape))
     for axis in range(out.ndim):
         first = tuple(slice(None) if i == axis else slice(0, 1) for i in range(out.ndim))
-        line = out[first]
+        line, across = out[first], column.take([0], axis) if out.shape[axis] else column
         if line.size == out.shape[axis] and bool((out == line).all()):
-            if out.shape[axis] == 1 and rows.n > 1:
-                continue  # one row, picked
+            if (out.shape[axis] == 1 and rows.n > 1) or not bool((column == across).all()):
+                continue  # one row, picked, or columns side by side
             return axis, np.asarray(line).reshape(-1)
     return None, numbers.reshape(-1)
 

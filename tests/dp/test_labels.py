@@ -166,6 +166,33 @@ def test_without_bounds_shares_are_refused() -> None:
     assert total_of(label).l1("d") == 2 * 3 * 2**16
 
 
+def test_every_element_keeps_the_bounds_of_its_column() -> None:
+    """Columns side by side are no rows, though all of them may be of one row."""
+    ends = {"lower": [0.0, -100.0], "upper": [1.0, 100.0]}
+    wide: dict[str, Callable[[Any], Any]] = {
+        "second column": lambda x: x.T[1].sum(),
+        "columns turned": lambda x: x[:, ::-1][:, 0].sum(),
+        "in a row": lambda x: x[:, 1].reshape(1, 3).sum(),
+    }
+    for name, program in wide.items():
+        _, label = followed(program, BASE, **ends)
+        assert total_of(label).l1("d") == 200 * 2**16, name
+    picked: list[Callable[[Any], Any]] = [
+        lambda x: x[0].sum(),
+        lambda x: x[:1].sum(),
+        lambda x: x[0].reshape(2, 1).sum(axis=0),
+        lambda x: x.T[:, 2].sum(),
+    ]
+    for program in picked:
+        _, label = followed(program, BASE, **ends)
+        with pytest.raises(UnboundedSensitivity, match="single rows"):
+            total_of(label)
+    _, label = followed(lambda x: x.reshape(2).sum(), BASE[:1], **ends)
+    assert isinstance(label.state, Blocked)
+    _, label = followed(lambda x: x.T.sum(axis=1), BASE[:1], **ends)
+    assert total_of(label).l1("d") == 201 * 2**16
+
+
 def test_labels_are_canonical() -> None:
     first, second = (followed(PROGRAMS["products"], BASE)[1] for _ in range(2))
     assert first.encode() == second.encode()

@@ -186,7 +186,7 @@ def test_the_host_comes_back_with_all_it_had(tmp_path: Path) -> None:
 
 
 def test_a_guest_waits_out_a_long_silence(tmp_path: Path) -> None:
-    """A question that finds nobody ends, after one attempt, and a later one finds the host again."""
+    """A question that finds nobody ends after one attempt; a later one finds the host again."""
     folder = tmp_path / "ada"
     duet = launch_duet("ada", folder=folder, verbose=False)
     with join(duet) as guest:
