@@ -154,6 +154,17 @@ def test_peers_answer_for_the_tasks_that_they_have(bench: Any) -> None:
     assert all(0 < s < math.inf for s in found["seconds"].values())
 
 
+def test_published_figures_are_scaled_by_what_this_machine_does(bench: Any) -> None:
+    published = bench("peers.published")
+    there = published.figures()["calibration"]
+    seconds = {"matmul 1000x1000x1000": 4.0, "ReLU, 32-bit, 10^6": 0.2}
+    assert published.scaled(seconds, there, there) == seconds
+    here = {"dgemm": 8 * there["dgemm"], "wire": there["wire"], "copy": there["copy"]}
+    assert published.scaled(seconds, there, here) == pytest.approx(
+        {"matmul 1000x1000x1000": 0.5, "ReLU, 32-bit, 10^6": 0.1}
+    )
+
+
 def test_peers_have_the_names_of_our_rows(bench: Any) -> None:
     """A task under another name would silently be left out of the comparison."""
 
@@ -169,7 +180,13 @@ def test_peers_have_the_names_of_our_rows(bench: Any) -> None:
     numpy, spu = bench("peers.plain_numpy"), bench("peers.spu_tasks")
     assert set(numpy.operations()) == ours
     crypten = bench("peers.crypten_tfp").tasks(Everything(), Everything())
-    models = {*numpy.models(), *spu.models(), *(crypten.keys() - ours)}
+    published = {
+        name
+        for peer in bench("peers.published").figures()["peers"].values()
+        for name in peer["seconds"]
+    }
+    models = {*numpy.models(), *spu.models(), *(crypten.keys() - ours), *(published - ours)}
+    assert len(published & ours) == 7
     assert len(crypten.keys() & ours) == 10
     text = (ROOT / "bench" / "ml.py").read_text()
     assert models and all(f'"{name}"' in text for name in models)

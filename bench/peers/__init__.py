@@ -16,6 +16,8 @@ PROGRAMS = {
     "spu": "bench.peers.spu_aby3",
     "mpyc": "bench.peers.mpyc_shamir",
     "crypten": "bench.peers.crypten_tfp",
+    "mp-spdz": "bench.peers.published",
+    "crypten-replicated": "bench.peers.published",
 }
 
 
@@ -41,7 +43,7 @@ def measure(
     ------
     SystemExit : the peer did not run; it has said why, and the code is its own.
     """
-    wanted = json.dumps({"names": list(names), "repeat": repeat, "threads": threads})
+    wanted = json.dumps({"peer": peer, "names": list(names), "repeat": repeat, "threads": threads})
     pools = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "MPC_THREADS")
     done = subprocess.run(
         [python, "-m", PROGRAMS[peer], wanted],
