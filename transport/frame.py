@@ -12,7 +12,8 @@ on the kind. Only arrays travel; there is no pickle and no self-describing encod
 
 Small arrays ride in the head, each on a multiple of 8 bytes; the others follow in PIECE messages
 of at most 1 MiB, so that a receiver sees progress on a slow line and no single message needs a
-huge allocation. Both sides compute this layout from the shapes alone.
+huge allocation. Both sides compute this layout from the shapes alone. On a lane (see `lane`) all
+arrays ride in the head.
 
 A receiver knows which head it expects, byte for byte. It compares, and parses only to explain a
 difference.
@@ -42,6 +43,8 @@ ARRAYS = [struct.Struct(f"<BB6x{ndim}Q") for ndim in range(9)]
 PIECE = struct.Struct("<I4xQ")
 
 INLINE_BYTES = 1 << 16
+UNBOUNDED = 1 << 62
+"""Room in the head for arrays: of a ZeroMQ message, and of a frame on a lane."""
 PIECE_BYTES = 1 << 20
 MAX_ARRAYS = 4096
 MAX_NDIM = 8
@@ -129,8 +132,14 @@ def padded(nbytes: int) -> int:
     return (nbytes + 7) & ~7
 
 
-def describe(tag: Tag, arrays: Sequence[Array | Spec]) -> tuple[bytes, tuple[int, ...], int]:
+def describe(
+    tag: Tag, arrays: Sequence[Array | Spec], room: int = INLINE_BYTES
+) -> tuple[bytes, tuple[int, ...], int]:
     """How a frame of these arrays, or of arrays with these specs, looks.
+
+    Parameters
+    ----------
+    room : bytes that arrays may take in the head.
 
     Returns
     -------
@@ -142,7 +151,7 @@ def describe(tag: Tag, arrays: Sequence[Array | Spec]) -> tuple[bytes, tuple[int
     FrameError : these arrays may not travel: dtype, number of arrays or of axes.
     """
     try:
-        described, following, inline = _layout(tuple([(a.dtype, a.shape) for a in arrays]))
+        described, following, inline = _layout(tuple([(a.dtype, a.shape) for a in arrays]), room)
     except FrameError as error:
         raise FrameError(f"{tag} {error}") from None
     name = tag.name.encode()[:NAME_BYTES]
@@ -152,14 +161,14 @@ def describe(tag: Tag, arrays: Sequence[Array | Spec]) -> tuple[bytes, tuple[int
 
 @lru_cache(maxsize=1024)
 def _layout(
-    specs: tuple[tuple[np.dtype[Any], tuple[int, ...]], ...],
+    specs: tuple[tuple[np.dtype[Any], tuple[int, ...]], ...], available: int
 ) -> tuple[bytes, tuple[int, ...], int]:
     """What `describe` says of dtypes and shapes alone; a program repeats few."""
     if len(specs) > MAX_ARRAYS:
         raise FrameError(
             f"has {len(specs)} arrays in one frame, at most {MAX_ARRAYS} fit; split it"
         )
-    parts, following, room = [], [], INLINE_BYTES
+    parts, following, room = [], [], available
     for index, (dtype, shape) in enumerate(specs):
         code = CODES.get(dtype)
         if code is None or len(shape) > MAX_NDIM:
@@ -173,7 +182,7 @@ def _layout(
             room -= size
         else:
             following.append(index)
-    return b"".join(parts), tuple(following), INLINE_BYTES - room
+    return b"".join(parts), tuple(following), available - room
 
 
 def inline_payload(arrays: Sequence[Array], following: Sequence[int]) -> bytes:
@@ -187,7 +196,7 @@ def inline_payload(arrays: Sequence[Array], following: Sequence[int]) -> bytes:
     return b"".join(parts)
 
 
-def take_inline(head: bytes, offset: int, specs: Sequence[Spec]) -> list[Array]:
+def take_inline(head: bytes | Array, offset: int, specs: Sequence[Spec]) -> list[Array]:
     """Read-only arrays that share the memory of a head whose length was checked."""
     arrays = []
     for spec in specs:
@@ -215,7 +224,7 @@ def _parse_specs(head: bytes, count: int, peer: str) -> tuple[list[Spec], int]:
     return specs, offset
 
 
-def parse_heading(head: bytes, peer: str, max_message: int) -> Heading:
+def parse_heading(head: bytes, peer: str, max_message: int, room: int = INLINE_BYTES) -> Heading:
     """Check and parse a DATA head; allocates nothing that depends on the announced shapes.
 
     Raises
@@ -241,7 +250,7 @@ def parse_heading(head: bytes, peer: str, max_message: int) -> Heading:
             party=peer,
         )
     tag = Tag(op, round_, chunk, digest, _printable(raw))
-    expected = offset + describe(tag, specs)[2]
+    expected = offset + describe(tag, specs, room)[2]
     if len(head) != expected:
         raise FrameError(
             f"{peer} sent a head of {len(head)} bytes, expected {expected} for its shapes",

@@ -9,19 +9,25 @@ the one at its end is named. Who does none of this for `Limits.progress` is repo
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import zmq
 
 from mpyc_core.errors import FrameError, MpcError, PeerGone, PeerTimeout
 
 from .frame import PREFIX, Kind, pack_prefix
+from .lane import Lane
 from .limits import Limits
 from .link import NOTICE, Link, State, parse_abort
+from .mesh import Array
 from .wire import Wire
 
 Message = tuple[bytes, zmq.Frame | None]
+YIELDS = 3
+"""How often a party lets others have the processor before it sleeps until a lane has something.
+More often would cost it its turn on a machine with fewer cores than parties."""
 
 
 class Inbox:
@@ -48,6 +54,9 @@ class Inbox:
         self._links = links
         self._routes = routes
         self._limits: Limits = wire.limits
+        self._lanes = [link.lane for link in links.values() if link.lane is not None]
+        for lane in self._lanes:
+            wire.watch(lane.fd)
 
     def next(self, link: Link, where: object, expected: bytes, into: memoryview | None) -> Message:
         """The next DATA or PIECE message of a peer.
@@ -79,6 +88,59 @@ class Inbox:
             if now >= due:
                 due = now + self._limits.heartbeat
                 self._watch(link, where, start, now)
+
+    def frame(self, link: Link, lane: Lane, size: int, where: object) -> Array:
+        """The next frame on the lane of a peer, of which `size` bytes are expected.
+
+        Raises
+        ------
+        As `next`.
+        """
+        for _ in range(YIELDS):
+            if lane.read(size):
+                break
+            os.sched_yield()
+        else:
+            self.until(lambda: bool(lane.frames), link, where)
+        link.heard, link.elsewhere = time.monotonic(), False
+        return lane.take()
+
+    def until(self, ready: Callable[[], bool], link: Link | None, where: object) -> None:
+        """Carry what goes over lanes until `ready`, or until there is bad news and nothing to read.
+
+        Parameters
+        ----------
+        link : the peer that is waited for, if there is one.
+        """
+        start = now = time.monotonic()
+        due = start + self._limits.heartbeat
+        while not self._carried(ready):
+            suspicion = self.failure is not None or bool(self._lost)
+            suspicion |= link is not None and link.gone
+            message, event = self._wire.poll(0 if suspicion else due - now)
+            if message:
+                self._read(None, b"", None)
+            if event:
+                self.note_events()
+            if suspicion and not message and not event and not self._carried(ready):
+                self.judge(link, where)
+            now = time.monotonic()
+            if now >= due:
+                due = now + self._limits.heartbeat
+                self._watch(link, where, start, now)
+
+    def _carried(self, ready: Callable[[], bool]) -> bool:
+        """Send and receive over lanes what can be without waiting; whether that is enough."""
+        for lane in self._lanes:
+            if lane.ended:
+                continue
+            lane.flush()
+            lane.read()
+            if lane.ended:
+                self._wire.unwatch(lane.fd)
+            else:
+                self._wire.watch(lane.fd, writable=not lane.idle)
+        return ready()
 
     def drain(self) -> None:
         """Read what has arrived without waiting, then raise if a peer aborted or was lost."""
@@ -117,6 +179,8 @@ class Inbox:
         if kind != Kind.DATA and kind != Kind.PIECE:
             self._obey(link, kind, head)
             return None
+        if link.lane is not None:
+            raise FrameError(f"{link.name} sent a frame beside its lane", party=link.name)
         link.heard, link.elsewhere = time.monotonic(), False
         if link is wanted:
             return head, body
@@ -163,8 +227,11 @@ class Inbox:
                 party=wanted.name,
             )
 
-    def _watch(self, link: Link, where: object, start: float, now: float) -> None:
+    def _watch(self, link: Link | None, where: object, start: float, now: float) -> None:
         """Tell the others for whom this party waits, and report a peer that is late."""
+        if link is None:
+            self.notify(State.WORKING, self._me, 0)
+            return
         idle = now - max(start, link.heard)
         self.notify(State.WAITING, link.index, idle)
         limits = self._limits

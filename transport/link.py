@@ -6,12 +6,16 @@ import json
 import struct
 from collections import deque
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import zmq
 
 from mpyc_core.errors import FrameError, MpcError, from_wire
 
 from .frame import KINDS, PREFIX, SESSION_BYTES, pack_prefix, parse_prefix
+
+if TYPE_CHECKING:
+    from .lane import Lane
 
 NOTICE = struct.Struct("<BxHI")
 MAX_ABORT = 1 << 14
@@ -36,6 +40,8 @@ class Link:
         self.sent = 0
         self.received = 0
         self.backlog: deque[tuple[bytes, zmq.Frame | None]] = deque()
+        self.lane: Lane | None = None
+        """What carries the frames, where both parties are on one machine."""
         self.gone = False
         self.left = False
         self.heard = 0.0
@@ -55,10 +61,10 @@ class Link:
         if kind in KINDS and head.startswith(expected):
             self.received += 1
             return kind
-        raise self._refusal(head, session)
+        raise self.refusal(head, session, self.received + 1)
 
-    def _refusal(self, head: bytes, session: bytes) -> FrameError:
-        """What is wrong with a head."""
+    def refusal(self, head: bytes, session: bytes, number: int) -> FrameError:
+        """What is wrong with a head, of which `number` was to be the sequence number."""
         prefix = parse_prefix(head, self.name)
         if prefix.session != session[:SESSION_BYTES]:
             what = "a frame of another session; start all parties anew"
@@ -66,7 +72,7 @@ class Link:
             what = f"a frame as party number {prefix.sender}, expected {self.index}"
         else:
             what = (
-                f"frame number {prefix.sequence}, expected {self.received + 1}: a frame was lost, "
+                f"frame number {prefix.sequence}, expected {number}: a frame was lost, "
                 "repeated or reordered"
             )
         return FrameError(f"{self.name} sent {what}", party=self.name)

@@ -173,7 +173,11 @@ class Mesh(ABC):
 
     @abstractmethod
     def send(self, to: int, arrays: Sequence[Array], tag: Tag) -> None:
-        """Queue one frame for party `to`; does not block on the receiver."""
+        """Queue one frame for party `to`.
+
+        Does not wait until the receiver asks for it, at most until it waits for anything: so
+        parties never wait for each other in a circle.
+        """
 
     @abstractmethod
     def recv(self, source: int, specs: Sequence[Spec], tag: Tag) -> list[Array]:

@@ -312,9 +312,13 @@ class Wire:
                 self.doorkeeper.answer()
         return message, event
 
-    def watch(self, fd: int) -> None:
-        """Let `poll` return when this descriptor becomes readable, too."""
-        self._poller.register(fd, zmq.POLLIN)
+    def watch(self, fd: int, writable: bool = False) -> None:
+        """Let `poll` return when this descriptor becomes readable, or writable, too."""
+        self._poller.register(fd, zmq.POLLIN | (zmq.POLLOUT if writable else 0))
+
+    def unwatch(self, fd: int) -> None:
+        """Forget a descriptor."""
+        self._poller.unregister(fd)
 
     def admit(self, open_: bool) -> None:
         """Answer authentication requests while polling, or stop to."""

@@ -19,6 +19,7 @@ from .frame import (
     PIECE_BYTES,
     PREFIX,
     SESSION_BYTES,
+    UNBOUNDED,
     Kind,
     describe,
     explain,
@@ -29,6 +30,7 @@ from .frame import (
 )
 from .handshake import Handshake, Hello
 from .inbox import Inbox
+from .lane import Landing, Lane, path_of, reach
 from .limits import Limits
 from .link import Link, State, pack_abort
 from .mesh import Array, Counters, Mesh, Received, Round, Spec, Tag
@@ -83,6 +85,8 @@ class ZmqMesh(Mesh):
             keys = {link.name: (keys or {})[link.name] for link in self._links.values()}
         self._wire = Wire(self.limits, identity, keys)
         self._inbox: Inbox | None = None
+        self._landing: Landing | None = None
+        self._lanes: list[Lane] = []
         self._lock = self._wire.lock
         self._busy = Busy()
         self._told = False
@@ -98,7 +102,11 @@ class ZmqMesh(Mesh):
         ------
         ConfigError : the address is in use, malformed, or reachable from outside without keys.
         """
-        return self._wire.bind(address)
+        bound = self._wire.bind(address)
+        path = path_of(bound)
+        if path is not None:
+            self._landing = Landing(path)
+        return bound
 
     def connect(self, addresses: Mapping[str, str], facts: Mapping[str, str] | None = None) -> None:
         """Meet all peers and agree on a session; `bind` comes first.
@@ -118,11 +126,28 @@ class ZmqMesh(Mesh):
         hello = Hello.make(self.names, me, fresh_key(32), facts or {})
         handshake = Handshake(self._wire, self.names, hello, self._links, addresses)
         self.session = handshake.run()
+        self._open_lanes(addresses)
         self._inbox = Inbox(self._wire, self.me, self.session, self._links, handshake.routes)
         self._notifier = threading.Thread(
             target=self._notify, name=f"mpyc-core notices of {me}", daemon=True
         )
         self._notifier.start()
+
+    def _open_lanes(self, addresses: Mapping[str, str]) -> None:
+        """Connect a lane with every peer, where the earlier one of the two listens at `ipc://`."""
+        ends = {}
+        for index, link in self._links.items():
+            path = path_of(addresses[link.name]) if index < self.me else None
+            if path is not None:
+                ends[index] = reach(path, self.session, self.me, link)
+        if self._landing is not None:
+            later = {index: link for index, link in self._links.items() if index > self.me}
+            ends |= self._landing.accept(self.session, self.me, later, self.limits.connect)
+            self._landing.close()
+        for index, end in ends.items():
+            link = self._links[index]
+            link.lane = Lane(end, link.name, self.limits.max_message)
+            self._lanes.append(link.lane)
 
     def _opened(self) -> Inbox:
         """The inbox of a usable mesh; raises the first failure again."""
@@ -135,7 +160,9 @@ class ZmqMesh(Mesh):
     def send(self, to: int, arrays: Sequence[Array], tag: Tag) -> None:
         """See `Mesh.send`."""
         with self._lock:
-            self._send(self._opened(), self._links[to], arrays, tag)
+            inbox = self._opened()
+            self._send(inbox, self._links[to], arrays, tag)
+            self._let_go(inbox, tag)
 
     def exchange(self, tag: Tag, step: Round) -> Received:
         """See `Mesh.exchange`."""
@@ -144,10 +171,18 @@ class ZmqMesh(Mesh):
             self.counters.add(tag, 0, 0)
             for peer, arrays in step.send.items():
                 self._send(inbox, links[peer], arrays, tag)
-            return {
+            received = {
                 peer: self._recv(inbox, links[peer], specs, tag)
                 for peer, specs in step.recv.items()
             }
+            self._let_go(inbox, tag)
+            return received
+
+    def _let_go(self, inbox: Inbox, tag: Tag) -> None:
+        """Wait until lanes have taken everything; peers do that while they wait for anything."""
+        for lane in self._lanes:
+            if not lane.idle:
+                inbox.until(lambda: all(lane.idle for lane in self._lanes), None, tag)
 
     def _send(self, inbox: Inbox, link: Link, arrays: Sequence[Array], tag: Tag) -> None:
         """One frame; when the peer is gone, the reason."""
@@ -160,8 +195,14 @@ class ZmqMesh(Mesh):
             inbox.judge(link, tag)
 
     def _post(self, link: Link, arrays: Sequence[Array], tag: Tag) -> None:
-        """One DATA message, then a PIECE message for every further 1 MiB."""
-        session = self.session[:SESSION_BYTES]
+        """One DATA message, then a PIECE message for every further 1 MiB; one frame on a lane."""
+        session, lane = self.session[:SESSION_BYTES], link.lane
+        if lane is not None:
+            body, _, _ = describe(tag, arrays, UNBOUNDED)
+            head = pack_prefix(DATA, self.me, lane.sent + 1, session) + body
+            lane.send(head, arrays)
+            self.counters.add(tag, sum([a.nbytes for a in arrays]), len(head))
+            return
         body, following, _ = describe(tag, arrays)
         head = pack_prefix(DATA, self.me, link.sent + 1, session) + body
         headers = len(head)
@@ -195,6 +236,8 @@ class ZmqMesh(Mesh):
 
     def _frame(self, inbox: Inbox, link: Link, specs: Sequence[Spec], tag: Tag) -> list[Array]:
         """The arrays of one frame, checked before memory is taken for them."""
+        if link.lane is not None:
+            return self._lane_frame(inbox, link, link.lane, specs, tag)
         expected, following, inline = describe(tag, specs)
         payload = PREFIX.size + len(expected)
         head, _ = inbox.next(link, tag, b"", None)
@@ -218,6 +261,22 @@ class ZmqMesh(Mesh):
             raise FrameError(f"{link.name} sent a piece of no frame in {tag}", party=link.name)
         heading = parse_heading(head, link.name, self.limits.max_message)
         explain(heading, tag, specs, link.name, self.names[self.me])
+
+    def _lane_frame(
+        self, inbox: Inbox, link: Link, lane: Lane, specs: Sequence[Spec], tag: Tag
+    ) -> list[Array]:
+        """The arrays of one frame that comes on a lane; they share its memory."""
+        body, _, inline = describe(tag, specs, UNBOUNDED)
+        number, session = lane.taken + 1, self.session[:SESSION_BYTES]
+        expected = pack_prefix(DATA, link.index, number, session) + body
+        frame = inbox.frame(link, lane, len(expected) + inline, tag)
+        if len(frame) != len(expected) + inline or frame[: len(expected)].tobytes() != expected:
+            head = frame.tobytes()
+            if not head.startswith(expected[: PREFIX.size]):
+                raise link.refusal(head, self.session, number)
+            heading = parse_heading(head, link.name, self.limits.max_message, UNBOUNDED)
+            explain(heading, tag, specs, link.name, self.names[self.me])
+        return take_inline(frame, len(expected), specs)
 
     def _pieces(self, inbox: Inbox, link: Link, index: int, spec: Spec, tag: Tag) -> Array:
         """Put one large array together."""
@@ -291,4 +350,8 @@ class ZmqMesh(Mesh):
                     failed = self._inbox.failure is not None
                     self._inbox.leave(FAILED_LINGER if failed else self.limits.linger)
             finally:
+                for lane in self._lanes:
+                    lane.close()
+                if self._landing is not None:
+                    self._landing.close()
                 self._wire.close()
