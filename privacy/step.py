@@ -16,6 +16,8 @@ from .label import Array, Public, Rows, State
 
 BITS_OF_EXACT = 62
 """Integers of exact sums may be as large as 2^62 before Python's take over."""
+HUGE = 1 << 1024
+"""Beyond every float, so as good as unknown: exact bounds of towers of powers would fill memory."""
 
 
 class Refusal(Exception):
@@ -96,6 +98,8 @@ class Step:
     ) -> Rows:
         """A row-by-row result; bounds are brought to the grid and checked against the ring."""
         f = self.grid()
+        if bounds is not None and not self.ring and bounds.magnitude() >= HUGE:
+            bounds = None
         if bounds is not None:
             bounds = bounds.outward(f)
             self.fits(bounds, f)

@@ -28,6 +28,7 @@ Where each attack is tried; names are of functions, in this file where no other 
     forged identity                 test_network.test_a_public_key_alone_is_no_identity
     another node at the address     test_network.test_another_node_at_the_address_is_found_out
     oversized command               test_hostile.test_oversized_commands_are_refused_unread
+    a few steps of huge bounds      test_hostile.test_a_few_steps_cannot_keep_a_node_busy
     unknown operation               test_hostile.test_unknown_operations_are_refused
     unknown command                 test_hostile.test_unknown_commands_are_refused
     SQL and path injection          test_hostile.test_names_and_tags_inject_nothing

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 import mpyc_core as mpc
-from mpyc_core.errors import EncodingError, FrameError, MpcError, PermissionDenied, ShapeMismatch
+from mpyc_core.errors import (
+    EncodingError,
+    FrameError,
+    MpcError,
+    PermissionDenied,
+    ShapeMismatch,
+    UnboundedSensitivity,
+)
 from mpyc_core.grid.keys import fresh_id
 from mpyc_core.grid.link import LocalLink
 from mpyc_core.grid.pointer import Pointer
@@ -157,3 +164,16 @@ def test_an_exception_of_the_node_itself_tells_nothing(
         hidden.get()
     assert "987654" not in str(caught.value)
     assert isinstance(node.link, LocalLink)
+
+
+def test_a_few_steps_cannot_keep_a_node_busy(clinic: Clinic) -> None:
+    """Exact bounds of 16 to the power of 16, of 16, ... would take all of time and memory."""
+    tower = clinic.labels
+    for _ in range(12):
+        tower = tower**16
+    assert 0 <= float(tower.clip(0.0, 1.0).mean().get(epsilon=1.0)) <= 2
+    product = clinic.labels
+    for _ in range(40):
+        product = product * product
+    with pytest.raises(UnboundedSensitivity):
+        product.sum().get(epsilon=0.1)
