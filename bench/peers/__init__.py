@@ -17,6 +17,7 @@ PROGRAMS = {
     "mpyc": "bench.peers.mpyc_shamir",
     "crypten": "bench.peers.crypten_tfp",
     "mp-spdz": "bench.peers.published",
+    "mp-spdz-dealer": "bench.peers.published",
     "crypten-replicated": "bench.peers.published",
 }
 

@@ -122,8 +122,8 @@ def main() -> None:
     except ImportError:
         frame.missing(
             "CrypTen",
-            "pip install torch pyyaml omegaconf and, with --no-deps, crypten==0.4.1 in another "
-            "Python 3.11, and --peer-python",
+            "pip install torch numpy pyyaml omegaconf and, with --no-deps, crypten==0.4.1 in "
+            "another Python 3.11, and --peer-python",
         )
     wanted = frame.wanted()
     plain = {name.removesuffix(AHEAD) for name in wanted["names"]}
