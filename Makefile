@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+# two workers, each with whole files, whose tests share meshes and processes
+PARALLEL := --numprocesses 2 --dist loadscope
 CODE   := mpyc_core transport protocols ml privacy grid examples tests bench
 
 .PHONY: help demo demo-mnist test test-full lint types wheel docs bench clean
@@ -31,10 +33,12 @@ demo-mnist: $(VENV)/demo.stamp  ## encrypted MNIST inference and training (DATA=
 	$(BIN)/python -m mpyc_core demo mnist $(if $(DATA),--data $(DATA))
 
 test: $(VENV)/test.stamp lint types wheel  ## the whole test-suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m mpyc_core warm
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-full: $(VENV)/test.stamp   ## the long sweeps too
-	$(BIN)/python -m pytest --full
+	$(BIN)/python -m mpyc_core warm
+	$(BIN)/python -m pytest $(PARALLEL) --full
 
 lint: $(VENV)/test.stamp        ## ruff, lint and format
 	$(BIN)/ruff check $(CODE)

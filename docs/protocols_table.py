@@ -82,8 +82,12 @@ def page(kept: dict[str, dict[str, Any]]) -> str:
     """The page, of the figures kept by "protocol-parties" and part."""
     text = HEADER
     for part, title in TITLES.items():
-        rows = [row(*p, found[part]) for p in places() if part in (found := kept.get(key(*p), {}))]
+        ran = {p: found[part] for p in places() if part in (found := kept.get(key(*p), {}))}
+        rows = [row(*p, figures) for p, figures in ran.items()]
         text += "\n".join(["", f"## {title}", "", COLUMNS, "|---" * 7 + "|", *rows, ""])
+        missing = [f"{name} among {n}" for name, n in places() if (name, n) not in ran]
+        if missing:
+            text += f"\nNot run: {', '.join(missing)}.\n"
     return text
 
 

@@ -46,7 +46,7 @@ ROWS = 160
 """Elements that linear relations over GF(p) are looked for in."""
 EXTREMES = ((0, 0), (-(2**50), 3 * 2**40 + 5))
 
-WIDTHS = {3: 16, 5: 8, 7: 4}
+WIDTHS = {3: 16, 5: 8, 7: 2}
 """Bits compared or dropped, by the number of parties: a view has fewer planes than elements."""
 
 Body = Callable[[Protocol, Share, Share, int], Steps[Any]]
