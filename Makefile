@@ -34,11 +34,13 @@ demo-mnist: $(VENV)/demo.stamp  ## encrypted MNIST inference and training (DATA=
 
 test: $(VENV)/test.stamp lint types wheel  ## the whole test-suite
 	$(BIN)/python -m mpyc_core warm
-	$(BIN)/python -m pytest $(PARALLEL)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not alone"
+	$(BIN)/python -m pytest -m alone
 
 test-full: $(VENV)/test.stamp   ## the long sweeps too
 	$(BIN)/python -m mpyc_core warm
-	$(BIN)/python -m pytest $(PARALLEL) --full
+	$(BIN)/python -m pytest $(PARALLEL) -m "not alone" --full
+	$(BIN)/python -m pytest -m alone --full
 
 lint: $(VENV)/test.stamp        ## ruff, lint and format
 	$(BIN)/ruff check $(CODE)

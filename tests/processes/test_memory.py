@@ -9,7 +9,8 @@ import pytest
 
 import mpyc_core as mpc
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.alone]
+"""Where parties are starved at random, what was dealt piles up at the slower one."""
 
 
 def test_a_training_step_stays_under_ten_times_its_tensors() -> None:
