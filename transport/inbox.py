@@ -9,7 +9,6 @@ the one at its end is named. Who does none of this for `Limits.progress` is repo
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 
@@ -25,9 +24,8 @@ from .mesh import Array
 from .wire import Wire
 
 Message = tuple[bytes, zmq.Frame | None]
-YIELDS = 3
-"""How often a party lets others have the processor before it sleeps until a lane has something.
-More often would cost it its turn on a machine with fewer cores than parties."""
+NAP = 2
+"""Milliseconds that a party watches one lane alone, before it looks at everything else, too."""
 
 
 class Inbox:
@@ -96,12 +94,10 @@ class Inbox:
         ------
         As `next`.
         """
-        for _ in range(YIELDS):
-            if lane.read(size):
+        while not lane.read(size):
+            if not (all([other.idle for other in self._lanes]) and lane.wait(NAP)):
+                self.until(lambda: bool(lane.frames), link, where)
                 break
-            os.sched_yield()
-        else:
-            self.until(lambda: bool(lane.frames), link, where)
         link.heard, link.elsewhere = time.monotonic(), False
         return lane.take()
 

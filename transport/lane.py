@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import select
 import socket
 import struct
 import time
@@ -68,6 +69,8 @@ class Lane:
         self._room: Array = np.empty(LENGTH.size, np.uint8)
         self._filled = 0
         self.fd = end.fileno()
+        self._readable = select.poll()
+        self._readable.register(self.fd, select.POLLIN)
         self.sent = 0
         self.taken = 0
         """How many frames were sent, and taken."""
@@ -145,6 +148,10 @@ class Lane:
             if self._complete() and size:
                 break
         return bool(self.frames)
+
+    def wait(self, milliseconds: int) -> bool:
+        """Sleep until something has come; whether it has, and the other end is there."""
+        return not self.ended and bool(self._readable.poll(milliseconds))
 
     def _complete(self) -> bool:
         """Move a frame that is whole out of the room; make room for one that is not."""
