@@ -136,3 +136,42 @@ def recombine(
         lo, hi = wide_add(lo, hi, more, most)
         lo, hi = wide_add(lo, hi, c[j], c[k])
         out[j], out[k] = lo, hi
+
+
+@kernel("const u8[::1], const u8[::1], const u8[::1], const u8[::1], i8, i8, i8, i8, u8[::1]")
+def round_down(
+    opened: Array,
+    u: Array,
+    m: Array,
+    key: Array,
+    shift: int,
+    limbs: int,
+    start: int,
+    stop: int,
+    out: Array,
+) -> None:
+    """out = u - c_(k-1) * m * 2^(k-shift) + key * ((c >> shift) - 2^(k-2-shift)).
+
+    c = opened mod 2^k; elements of one word (k = 32) or two (k = 64).
+    """
+    one, zero = np.uint64(1), np.uint64(0)
+    k = np.uint64(32 * limbs)
+    f = np.uint64(shift)
+    middle = one << k - np.uint64(2) - f
+    for i in range(start, stop):
+        if limbs == 1:
+            c = opened[i] & np.uint64(0xFFFFFFFF)
+            lost = (zero - (c >> k - one)) & m[i] << k - f
+            out[i] = u[i] - lost + key[0] * ((c >> f) - middle)
+            continue
+        lo, hi = 2 * i, 2 * i + 1
+        c = opened[lo]
+        top = zero - (c >> k - one)
+        # m * 2^(64-shift), of two words; 0 < shift < 64
+        a = m[lo] << k - f & top
+        b = (m[hi] << k - f | m[lo] >> f) & top
+        lowered = (c >> f) - middle
+        s, t = wide_times(lowered, zero - np.uint64(lowered >> k - one), key[0], key[1])
+        s, t = wide_add(s, t, u[lo], u[hi])
+        out[lo] = s - a
+        out[hi] = t - b - np.uint64(s < a)

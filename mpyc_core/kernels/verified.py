@@ -36,6 +36,19 @@ def recombine(ring: Ring, c: Array, a: Array, b: Array, d: Array, e: Array, key:
     return out
 
 
+def round_down(ring: Ring, opened: Array, u: Array, m: Array, key: Array, shift: int) -> Array:
+    """u - c_(k-1) * m * 2^(k-shift) + key * ((c >> shift) - 2^(k-2-shift)) for c = opened mod 2^k.
+
+    All of one shape but for the key; the ring is Z/2^(2k), 0 < shift <= k - 2.
+    """
+    from . import tags
+
+    out, limbs = np.empty(opened.shape, ring.dtype), ring.bits // 64
+    o, x, y, k, z = (flat_words_of(part) for part in (opened, u, m, key, out))
+    split(out.size, lambda i, j: tags.round_down(o, x, y, k, shift, limbs, i, j, z), limbs)
+    return out
+
+
 def flat_words_of(x: Array) -> Array:
     """Elements of 64 or 128 bits as words."""
     return flat_words(x) if x.dtype.names else np.require(x, requirements=["C", "A"]).reshape(-1)

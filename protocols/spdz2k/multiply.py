@@ -92,7 +92,7 @@ def product(
         hidden = lifted(turn, wide, z, shift)
     u, m = (2, 3) if square else (3, 4)
     (opened,) = yield from turn.reveal(wide, hidden)  # z + R: hidden by R
-    return round_down(turn, small, wide, opened, dealt.numbers(u), dealt.numbers(m), shift)
+    return round_down(turn, wide, opened, dealt.numbers(u), dealt.numbers(m), shift)
 
 
 def _beaver(

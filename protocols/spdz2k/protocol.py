@@ -211,9 +211,9 @@ class Spdz2k(Protocol):
         return share_of(meta, z)
 
     def truncate(self, x: Share, shift: int) -> Steps[Share]:
-        small, wide = x.meta.ring, self._wide(x.meta.ring)
+        wide = self._wide(x.meta.ring)
         turn = self._turn(truncate.truncate_needs(x.meta, wide, shift))
-        z = yield from truncate.truncate(turn, small, wide, numbers_of(x), shift)
+        z = yield from truncate.truncate(turn, wide, numbers_of(x), shift)
         return share_of(x.meta, z)
 
     def truncate_local(self, x: Share, shift: int) -> Steps[Share]:

@@ -15,13 +15,14 @@ References: as in additive sharing; over Z/2^(k+s) [DEFKSV19], [EGKRS20, section
 
 from __future__ import annotations
 
+from mpyc_core.kernels.verified import round_down as kernel
 from mpyc_core.meta import Meta
 from mpyc_core.protocols.additive.turn import Needs, cost_of
 from mpyc_core.protocols.cost import Cost
 from mpyc_core.ring import Ring
 from mpyc_core.transport.mesh import Array, Steps
 
-from .turn import Numbers, Turn, both, minus, times, unsigned
+from .turn import Numbers, Turn, both
 
 
 def lifted(turn: Turn, wide: Ring, z: Numbers, shift: int) -> Numbers:
@@ -32,16 +33,12 @@ def lifted(turn: Turn, wide: Ring, z: Numbers, shift: int) -> Numbers:
 
 
 def round_down(
-    turn: Turn, small: Ring, wide: Ring, opened: Array, u: Numbers, m: Numbers, shift: int
+    turn: Turn, wide: Ring, opened: Array, u: Numbers, m: Numbers, shift: int
 ) -> Numbers:
     """[z >> f] from the opened C and the dealt [u] and [m]."""
-    k = small.bits
-    c = small.residue(opened)
-    top = unsigned(wide, small, small.rshift_logical(c, k - 1))
-    lost = times(wide, wide.lshift(top, k - shift), m)
-    shifted = unsigned(wide, small, small.rshift_logical(c, shift))
-    lowered = wide.sub(shifted, wide.full((), 1 << (k - 2 - shift)))
-    return turn.plus(wide, minus(wide, u, lost), lowered)
+    one = wide.full((), int(turn.first))
+    keys = Numbers(one, turn.keys.alpha(wide))
+    return Numbers(*(kernel(wide, opened, u[i], m[i], keys[i], shift) for i in (0, 1)))
 
 
 def truncate_needs(meta: Meta, wide: Ring, shift: int) -> Needs:
@@ -49,7 +46,7 @@ def truncate_needs(meta: Meta, wide: Ring, shift: int) -> Needs:
     return [("spdz2k-truncation", (wide.bits, shift, meta.shape))]
 
 
-def truncate(turn: Turn, small: Ring, wide: Ring, z: Numbers, shift: int) -> Steps[Numbers]:
+def truncate(turn: Turn, wide: Ring, z: Numbers, shift: int) -> Steps[Numbers]:
     """Shift a shared value right by `shift` bits.
 
     Cost        1 round, one element of the ring of shares to each other party
@@ -58,7 +55,7 @@ def truncate(turn: Turn, small: Ring, wide: Ring, z: Numbers, shift: int) -> Ste
     dealt = turn.dealt(0)
     hidden = both(wide, lifted(turn, wide, z, shift), dealt.numbers(0))  # hidden by R
     (opened,) = yield from turn.reveal(wide, hidden)
-    return round_down(turn, small, wide, opened, dealt.numbers(1), dealt.numbers(2), shift)
+    return round_down(turn, wide, opened, dealt.numbers(1), dealt.numbers(2), shift)
 
 
 def truncate_cost(meta: Meta, wide: Ring, shift: int, n: int) -> Cost:

@@ -133,7 +133,7 @@ def programs() -> dict[str, Program]:
         "and": Program((BITS, BITS[::-1].copy()), lambda x, y: x & y),
         "select": Program((BITS, FLOATS), _select),
         "absolute": Program((FLOATS,), abs),
-        "shift": Program((INTS,), lambda x: x >> 3),
+        "shift": Program((INTS,), lambda x: x >> 3, limit=2**61),
         "square": Program((small,), lambda x: x * x),
         "relu": Program((FLOATS,), lambda x: np.maximum(x, 0) if _plain(x) else x.relu()),
         "number": Program((INTS, INTS[::-1].copy()), _number, limit=2**62),
