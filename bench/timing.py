@@ -30,23 +30,30 @@ def median(work: Callable[[], Any], seconds: float = 0.5, least: int = 3) -> tup
 
 
 def medians(
-    *works: Callable[[], Any], seconds: float = 0.5, least: int = 3
+    *works: Callable[[], Any], seconds: float = 0.5, blocks: int = 5
 ) -> tuple[list[float], int]:
-    """(median seconds of each, number of calls) of calls in turn, so that noise meets all alike."""
+    """(median seconds of each, number of calls of the first), in blocks that take turns.
+
+    So noise meets all alike. Before a block there is a rest: threads of BLAS go on spinning for a
+    while, on cores that the next one needs.
+    """
+    times: list[list[float]] = [[] for _ in works]
     for work in works:
         work()
-    times: list[list[float]] = [[] for _ in works]
-    start = time.perf_counter()
-    while len(times[0]) < least or (
-        time.perf_counter() - start < seconds * len(works) and len(times[0]) < 1000
-    ):
+    for _ in range(blocks):
         for work, found in zip(works, times, strict=True):
-            before = time.perf_counter()
+            time.sleep(REST)
             work()
-            found.append(time.perf_counter() - before)
+            start = time.perf_counter()
+            while time.perf_counter() - start < seconds / blocks:
+                before = time.perf_counter()
+                work()
+                found.append(time.perf_counter() - before)
     return [statistics.median(found) for found in times], len(times[0])
 
 
+REST = 0.05
+"""Seconds between blocks."""
 DEALER = "dealer"
 """Name of the crypto provider of protocols that need one."""
 
