@@ -24,6 +24,7 @@ from mpyc_core.protocols.server import Reply, Server
 from mpyc_core.protocols.value import Public
 
 from .graph import Expr, constant
+from .heads import pack_head, witness
 from .keys import NodeKeys, fresh_id
 from .sharedlabels import label_of_input, unknown
 from .spec import BOOL, FLOAT, INT, NAMES, Array, Spec
@@ -153,7 +154,17 @@ class Watched(Server):
 
     def _open(self, header: Mapping[str, Any], arrays: list[Array]) -> Reply:
         self.opening = int(header["id"])
-        return super()._open(header, arrays)
+        found = super()._open(header, arrays)
+        self._exchange_heads()
+        return found
+
+    def _exchange_heads(self) -> None:
+        """Show the other nodes where the log stands, with the opening; keep where theirs do."""
+        node, keys = self.seat.node, self.seat.plan.keys
+        with node.lock:
+            own = pack_head(node.audit.signed_head())
+        for name, octets in self.party.exchange(own, "heads of logs").items():
+            witness(node, name, keys[name], octets.tobytes())
 
 
 def spec_of(meta: Meta) -> Spec:

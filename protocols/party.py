@@ -17,7 +17,7 @@ from mpyc_core.errors import (
     TransportError,
 )
 from mpyc_core.meta import Meta
-from mpyc_core.transport.mesh import Array, Mesh, drive
+from mpyc_core.transport.mesh import Array, Mesh, Round, Spec, Steps, drive
 
 from .backend import Backend, Ref, Wrap, check_shape, encode
 from .command import Command
@@ -124,6 +124,29 @@ class Party(Backend):
         """Run independent commands in the same rounds."""
         name = "+".join(command.op for command in commands)
         self._drive(self.evaluator.start_together(commands), name)
+
+    def exchange(self, message: Array, name: str) -> dict[str, Array]:
+        """Tell every other party something public, and hear as much from each, by name.
+
+        Parameters
+        ----------
+        message : of the same dtype and shape at all parties.
+        name : what it is, the same at all parties, for errors.
+
+        Cost: 1 round, the message to each other party.
+        """
+        peers = [party for party in range(self.mesh.n) if party != self.me]
+
+        def steps() -> Steps[dict[int, list[Array]]]:
+            return (
+                yield Round(
+                    send={peer: [message] for peer in peers},  # public
+                    recv={peer: [Spec.of(message)] for peer in peers},
+                )
+            )
+
+        heard = self._drive(steps(), name)
+        return {self.mesh.names[peer]: heard[peer][0] for peer in peers}
 
     def tell(self, **facts: Any) -> None:
         """Tell whoever started this party something public, for instance how far it is."""

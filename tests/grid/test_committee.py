@@ -12,13 +12,17 @@ import mpyc_core as mpc
 from mpyc_core.errors import (
     BudgetExceeded,
     ConfigError,
+    ConsistencyCheckFailed,
     MpcError,
     PermissionDenied,
     RequestDenied,
     ShareError,
     UnboundedSensitivity,
 )
+from mpyc_core.grid.audit import START, AuditLog, Head, verify
 from mpyc_core.grid.committee import Committee
+from mpyc_core.grid.heads import pack_head, witness
+from mpyc_core.grid.state import State
 from mpyc_core.grid.virtual import VirtualNode
 from mpyc_core.privacy.shared import add_noise
 
@@ -123,7 +127,8 @@ def test_opening_needs_consent_for_exactly_the_computation(three: list[VirtualNo
         with pytest.raises(RequestDenied):
             other.reveal()
         assert float(total.reveal()) == pytest.approx(34 + 102 + 141, abs=1e-2)
-        assert [e["event"] for e in bob.owner.log][-1] == "opened"
+        events = [e["event"] for e in bob.owner.log if e["event"] != "witnessed"]
+        assert events[-1] == "opened"
 
 
 def test_a_driver_reads_no_openings(three: list[VirtualNode]) -> None:
@@ -276,3 +281,46 @@ def test_what_stands_in_the_way_of_noise_is_said(three: list[VirtualNode]) -> No
         bob.owner.set_policy(x, mpc.Policy(epsilon=1.0, delta=1e-6))
         assert abs(float(together.release(total, 0.5)) - 36) < 10 / 0.5 * 30
     assert bob.owner.accounts["dataset:strict"][2] == pytest.approx(0.5)
+
+
+def test_co_owners_keep_the_heads_of_each_others_logs() -> None:
+    """After an opening each log tells where the others stood, and they extend that later on."""
+    found = [VirtualNode(name) for name in ("ann", "ben", "cat")]
+    try:
+        for _ in range(2):
+            found[0].send(np.array([1, 2])).share(*found).reveal()
+        for node in found:
+            entries = [e.body for e in node.node.audit.entries() if e.body["event"] == "witnessed"]
+            others = [other for other in found if other is not node]
+            assert sorted(e["name"] for e in entries) == sorted(2 * [o.name for o in others])
+            for other in others:
+                heads = [Head.parse(e["head"]) for e in entries if e["name"] == other.name]
+                assert {e["who"] for e in entries if e["name"] == other.name} == {other.curve}
+                stood = [Head(0, START), *(e.head for e in other.node.audit.entries())]
+                assert all(head in stood for head in heads)
+                verify(other.node.state, other.node.keys.public, heads)
+    finally:
+        for node in found:
+            node.close()
+
+
+@pytest.mark.parametrize("lie", ["unsigned", "another key", "cut", "rewritten"])
+def test_a_log_that_does_not_extend_its_head_is_found_by_co_owners(lie: str) -> None:
+    ann, ben = VirtualNode("ann"), VirtualNode("ben")
+    try:
+        for event in ("one", "two"):
+            ben.node.audit.append(event)
+        shown = ben.node.audit.signed_head()
+        witness(ann.node, "ben", ben.curve, pack_head(shown).tobytes())
+        witness(ann.node, "ben", ben.curve, pack_head(shown).tobytes())
+        log = AuditLog(State(None), ann.node.keys if lie == "another key" else ben.node.keys)
+        for event in ("one",) if lie == "cut" else ("one", "other"):
+            log.append(event)
+        false = log.signed_head()
+        if lie == "unsigned":
+            false["signature"] = bytes(64)
+        with pytest.raises(ConsistencyCheckFailed):
+            witness(ann.node, "ben", ben.curve, pack_head(false).tobytes())
+    finally:
+        ann.close()
+        ben.close()
