@@ -25,6 +25,8 @@ from .source import SEED_BYTES, Source
 from .want import Want
 
 NONCE_BYTES = 32
+HOARD = 4
+"""A party with more than this part of the window under way is waited for."""
 REMEMBERED = 1 << 16
 """Correlations that are remembered one by one as dealt; all older operations are refused."""
 
@@ -34,8 +36,8 @@ class Rules(NamedTuple):
 
     Parameters
     ----------
-    window : bytes of corrections that may be under way, dealt and not yet taken, unless a party
-        waits for more.
+    window : bytes of corrections that may be under way, dealt and not yet taken, unless all that
+        hold much of it wait for more.
     ahead : wants that a party may have announced before the others did.
     quota : bytes of corrections in all; None for no limit.
     """
@@ -105,7 +107,7 @@ class SessionDealer:
         self._agreed: deque[tuple[bytes, Want]] = deque()
         self._ledger = Ledger()
         self._next = 0
-        self._needed = -1
+        self._needs = [-1] * len(self.names)
         self._under_way = [0] * len(self.names)
 
     def announce(self, party: int, program: bytes, wants: Sequence[Want]) -> None:
@@ -144,9 +146,9 @@ class SessionDealer:
         self._ledger.issue(want)
         self._agreed.append((program, want))
 
-    def need(self, number: int) -> None:
-        """A party waits for this number: deal up to it even if much is under way."""
-        self._needed = max(self._needed, number)
+    def need(self, party: int, number: int) -> None:
+        """A party waits for this number: deal up to it even if much is under way (`_pressed`)."""
+        self._needs[party] = max(self._needs[party], number)
 
     def taken(self, party: int, nbytes: int) -> None:
         """A party has used so many bytes of corrections.
@@ -182,7 +184,7 @@ class SessionDealer:
             for party, specs in correlation(want.kind).specs(want, len(self.names)).items()
         }
         total, waiting = sum(sizes.values()), sum(self._under_way)
-        if waiting and waiting + total > self.rules.window and self._next > self._needed:
+        if waiting and waiting + total > self.rules.window and not self._pressed():
             return None
         if self.rules.quota is not None and self.dealt + total > self.rules.quota:
             raise PreprocessingExhausted(
@@ -197,6 +199,16 @@ class SessionDealer:
         for party, size in sizes.items():
             self._under_way[party] += size
         return claim
+
+    def _pressed(self) -> bool:
+        """Whether a party waits for the next want, and no other makes room without it.
+
+        What was dealt piles up at a party that is slower than the others. It goes on without the
+        next want, for it holds earlier ones and the others have sent what it needs to use them.
+        """
+        waits = [number >= self._next for number in self._needs]
+        hoards = (size > self.rules.window // HOARD for size in self._under_way)
+        return any(waits) and all(w for w, much in zip(waits, hoards, strict=True) if much)
 
     def deal(self, claim: Claim) -> dict[int, list[Array]]:
         """The corrections of a want, by party; called for each claim once, by one thread."""

@@ -270,7 +270,7 @@ class DealerServer:
                 dealer.announce(index, octets(header, "program", who, PROGRAM_BYTES), wants)
             elif do == "need":
                 seat.needs, seat.since = integer(header, "number", who), seat.heard
-                dealer.need(seat.needs)
+                dealer.need(index, seat.needs)
             elif do == "taken":
                 dealer.taken(index, integer(header, "bytes", who))
             elif do != "working":

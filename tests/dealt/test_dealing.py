@@ -94,6 +94,23 @@ def test_the_window_bounds_what_is_under_way(office: Office) -> None:
     assert session.dealer.dealt == 800_000
 
 
+def test_a_party_that_is_faster_waits_for_the_others_room() -> None:
+    """Party 0 is sent corrections; while it holds much, what party 1 waits for is not dealt."""
+    dealer = SessionDealer(("alice", "bob"), b"s" * 32, Rules(window=10_000))
+    wants = [square(op, 1000) for op in range(1, 5)]
+    for party in (0, 1):
+        dealer.announce(party, PROGRAM, wants)
+    assert dealer.claim() is not None and dealer.claim() is None
+    dealer.need(1, 1)
+    assert dealer.claim() is None
+    dealer.taken(0, 6000)  # a part of the window may be taken and not reported yet
+    assert dealer.claim() is not None
+    dealer.need(1, 2)
+    assert dealer.claim() is None
+    dealer.need(0, 2)  # both wait: what is under way is used later than what is waited for
+    assert dealer.claim() is not None and dealer.claim() is None
+
+
 def test_who_waits_for_a_late_one_gets_it_in_spite_of_the_window(office: Office) -> None:
     office.open(rules=Rules(window=8_000))
     clients = office.session()
