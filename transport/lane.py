@@ -37,6 +37,8 @@ SUFFIX = "+"
 """What is added to the path of a party's address."""
 MAX_PARTS = 1000
 """Buffers that one system call takes."""
+SEND_BUFFER = 1 << 22
+"""Bytes that the kernel is asked to take before the other end reads; it takes what it allows."""
 PATIENCE = 5.0
 """Seconds for the other end of a new lane to say who it is."""
 Ends = dict[int, socket.socket]
@@ -62,6 +64,7 @@ class Lane:
 
     def __init__(self, end: socket.socket, peer: str, limit: int) -> None:
         end.setblocking(False)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         self._end = end
         self._peer = peer
         self._limit = limit
